@@ -1,0 +1,1 @@
+//! Reports: two live listeners (screen, log) and pure renders of a record.

@@ -1,0 +1,4 @@
+//! The scenario engine: matrix, run, judge, record.
+
+pub mod event;
+pub mod record;
