@@ -1,0 +1,1 @@
+//! TLS: which certificates are trusted, which protocol is asked for.
