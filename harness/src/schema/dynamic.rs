@@ -1,6 +1,6 @@
 //! Messages whose type is known at run time only.
 
-use super::{Field, FieldKind, MessageType};
+use super::{Field, FieldKind, MessageType, Scalar, render};
 use buffa::editions::FieldPresence;
 use buffa_descriptor::reflect::{DynamicMessage, ReflectMessage};
 use buffa_descriptor::{FieldDescriptor, MapKey, Value};
@@ -84,7 +84,7 @@ impl DynMsg {
         };
         match self.0.field_by_number(descriptor.number()) {
             Some(value) => field_value(&field.kind, value),
-            None => default_of(&field.kind),
+            None => declared_default(&self.0, field).unwrap_or_else(|| default_of(&field.kind)),
         }
     }
 
@@ -95,19 +95,20 @@ impl DynMsg {
             .filter(|f| f.name() == field.name)
     }
 
-    /// As a CEL map of all fields.
+    /// As a CEL map of all fields by proto name: scalars filled with their defaults, unset fields with presence left out,
+    /// enums as names, int32 and int64 as int, uint32 and uint64 as uint; well-known types as the data they stand for.
     pub fn to_cel(&self) -> cel::Value {
-        cel::Value::Null
+        render::to_cel(&self.0, 0)
     }
 
-    /// As proto JSON with proto field names.
+    /// As proto JSON of the set fields, with proto field names; a 64-bit integer beyond 2^53 is a string.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::Value::Null
+        render::to_json(&self.0, 0)
     }
 
     /// In one line, set fields only: `{product_id: "p-7f3c", old_quantity: 11}`.
     pub fn to_text(&self) -> String {
-        self.to_json().to_string()
+        render::to_text(&self.to_json())
     }
 }
 
@@ -180,7 +181,6 @@ fn key_value(key: &MapKey) -> FieldValue {
 }
 
 fn default_of(kind: &FieldKind) -> FieldValue {
-    use super::Scalar;
     match kind {
         FieldKind::Scalar(Scalar::Bool) => FieldValue::Bool(false),
         FieldKind::Scalar(Scalar::Int32 | Scalar::Int64) => FieldValue::Int(0),
@@ -198,4 +198,36 @@ fn default_of(kind: &FieldKind) -> FieldValue {
         FieldKind::List(_) => FieldValue::List(Vec::new()),
         FieldKind::Map(..) => FieldValue::Map(Vec::new()),
     }
+}
+
+/// `[default = …]` of proto2 and editions. The linked descriptors do not carry it, the file does.
+fn declared_default(message: &DynamicMessage, field: &Field) -> Option<FieldValue> {
+    let full_name = message.message_descriptor().full_name();
+    let file = message.pool().file_containing_symbol(full_name)?;
+    let package = file.package.as_deref().unwrap_or_default();
+    let path = full_name.strip_prefix(package)?.trim_start_matches('.');
+    let mut scope = &file.message_type;
+    let mut found = None;
+    for name in path.split('.') {
+        found = scope.iter().find(|m| m.name.as_deref() == Some(name));
+        scope = &found?.nested_type;
+    }
+    let number = i32::try_from(field.number).ok()?;
+    let text = found?
+        .field
+        .iter()
+        .find(|f| f.number == Some(number))?
+        .default_value
+        .as_deref()?;
+    Some(match &field.kind {
+        FieldKind::Scalar(Scalar::Bool) => FieldValue::Bool(text == "true"),
+        FieldKind::Scalar(Scalar::Int32 | Scalar::Int64) => FieldValue::Int(text.parse().ok()?),
+        FieldKind::Scalar(Scalar::Uint32 | Scalar::Uint64) => FieldValue::Uint(text.parse().ok()?),
+        FieldKind::Scalar(Scalar::Float) => FieldValue::Float(text.parse().ok()?),
+        FieldKind::Scalar(Scalar::Double) => FieldValue::Double(text.parse().ok()?),
+        FieldKind::Scalar(Scalar::String) => FieldValue::Str(text.to_owned()),
+        FieldKind::Enum(ty) => FieldValue::Enum(ty.number_of(text)?, Some(text.to_owned())),
+        // Bytes stand there C-escaped; no reader of ours needs them.
+        _ => return None,
+    })
 }

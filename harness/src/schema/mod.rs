@@ -5,6 +5,9 @@ mod build;
 mod dynamic;
 mod load;
 mod reflection;
+mod render;
+mod scalar;
+mod wellknown;
 
 pub use build::{BuildError, build};
 pub use dynamic::{DecodeError, DynMsg, FieldValue};
@@ -27,6 +30,8 @@ struct Inner {
     /// Services of the target itself, without the well-known ones that only stand behind it.
     services: Vec<String>,
     origin: Origin,
+    /// `google.protobuf.Empty`, of the well-known files where the target describes none.
+    empty: MessageType,
 }
 
 /// Where descriptors came from.
@@ -79,9 +84,7 @@ impl Schema {
 
     /// A method that no descriptor knows: unary, `google.protobuf.Empty` both ways.
     pub fn undescribed(&self, service: &str, method: &str) -> Method {
-        let empty = self
-            .message_type("google.protobuf.Empty")
-            .unwrap_or_else(|| load::empty_type(&self.inner.pool));
+        let empty = self.inner.empty.clone();
         Method {
             service: service.to_owned(),
             name: method.to_owned(),
