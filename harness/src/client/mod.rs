@@ -3,10 +3,14 @@
 pub mod call;
 mod connect;
 mod connection;
+mod frame;
 mod grpc;
+mod outcome;
+mod request;
 mod status;
 mod target;
 mod tls;
+mod wire;
 
 pub use call::*;
 pub use connect::ConnectError;

@@ -34,7 +34,7 @@ pub enum SchemaError {
 impl Schema {
     /// From an encoded `google.protobuf.FileDescriptorSet`.
     pub fn from_descriptor_set(bytes: &[u8]) -> Result<Schema, SchemaError> {
-        Schema::assemble(decode_set(bytes)?.file, Origin::DescriptorSet)
+        Schema::assemble(decode_set(bytes)?.file, Origin::DescriptorSet, None)
     }
 
     /// From `.proto` files (proto2 and proto3; editions come as a descriptor set). Imports are looked up in `includes`;
@@ -53,7 +53,7 @@ impl Schema {
         compiler.include_imports(true);
         compiler.open_files(files).map_err(|e| proto_error(&e, files))?;
         let bytes = compiler.encode_file_descriptor_set();
-        Schema::assemble(decode_set(&bytes)?.file, Origin::Proto)
+        Schema::assemble(decode_set(&bytes)?.file, Origin::Proto, None)
     }
 
     /// The inventory contract inside this program.
@@ -64,13 +64,18 @@ impl Schema {
                 let files = decode_set(inventory_contract::DESCRIPTORS)
                     .map(|set| set.file)
                     .unwrap_or_default();
-                Schema::assemble(files, Origin::BuiltIn).unwrap_or_else(|_| well_known().clone())
+                Schema::assemble(files, Origin::BuiltIn, None).unwrap_or_else(|_| well_known().clone())
             })
             .clone()
     }
 
-    /// Own files, each name once, with the well-known ones behind them.
-    pub(super) fn assemble(own: Vec<FileDescriptorProto>, origin: Origin) -> Result<Schema, SchemaError> {
+    /// Own files, each name once, with the well-known ones behind them. `offered` are the services that the target says it
+    /// has; without it, all that the files declare.
+    pub(super) fn assemble(
+        own: Vec<FileDescriptorProto>,
+        origin: Origin,
+        offered: Option<Vec<String>>,
+    ) -> Result<Schema, SchemaError> {
         let mut names = HashSet::new();
         let own: Vec<_> = own
             .into_iter()
@@ -83,17 +88,21 @@ impl Schema {
         let mut all = own.clone();
         all.extend(behind.cloned());
         let known: HashSet<String> = all.iter().map(|file| file_name(file).to_owned()).collect();
-        let services = own.iter().flat_map(|file| {
+        let declared = own.iter().flat_map(|file| {
             let package = file.package.as_deref().unwrap_or_default();
             file.service
                 .iter()
                 .filter_map(|service| Some(qualified(package, service.name.as_deref()?)))
         });
-        let services = services.collect();
+        let services = offered.unwrap_or_else(|| declared.collect());
         // The well-known files can clash with an unusual own one, such as an `any.proto` without `Any`: the own win.
         let pool = link(all)
             .or_else(|_| link(own.clone()))
             .map_err(|error| inconsistent(&error, &own, &known))?;
+        let services = services
+            .into_iter()
+            .filter(|name| pool.service_by_name(name).is_some())
+            .collect();
         let pool = Arc::new(pool);
         let empty = MessageType::find(&pool, EMPTY).unwrap_or_else(|| well_known().inner.empty.clone());
         Ok(Schema {
@@ -195,7 +204,7 @@ fn proto_error(error: &protox::Error, files: &[PathBuf]) -> SchemaError {
 }
 
 /// A schema of nothing but the well-known files.
-fn well_known() -> &'static Schema {
+pub(super) fn well_known() -> &'static Schema {
     static WELL_KNOWN: OnceLock<Schema> = OnceLock::new();
     WELL_KNOWN.get_or_init(|| {
         let pool = link(well_known_files().to_vec()).expect("constants of this build link, which a test shows");
@@ -210,6 +219,11 @@ fn well_known() -> &'static Schema {
             }),
         }
     })
+}
+
+/// Whether a file is known without asking for it.
+pub(super) fn is_well_known(name: &str) -> bool {
+    well_known_files().iter().any(|file| file_name(file) == name)
 }
 
 /// `google.protobuf`, `google.rpc`, `grpc.health.v1`, `grpc.reflection.v1` and `v1alpha`; each file once.
