@@ -383,3 +383,7 @@ impl fmt::Debug for EnumType {
         write!(f, "EnumType({})", self.full_name())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
