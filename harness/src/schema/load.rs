@@ -38,16 +38,19 @@ impl Schema {
     }
 
     /// From `.proto` files (proto2 and proto3; editions come as a descriptor set). Imports are looked up in `includes`;
-    /// without any, in the folder of the first file.
+    /// without any, in the folders of the files.
     pub fn from_proto(files: &[PathBuf], includes: &[PathBuf]) -> Result<Schema, SchemaError> {
         let mut includes = includes.to_vec();
         if includes.is_empty() {
-            let folder = files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
-            includes.push(if folder.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                folder.to_path_buf()
-            });
+            for file in files {
+                let folder = match file.parent() {
+                    Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+                    _ => PathBuf::from("."),
+                };
+                if !includes.contains(&folder) {
+                    includes.push(folder);
+                }
+            }
         }
         let mut compiler = protox::Compiler::new(&includes).map_err(|e| SchemaError::Proto(format!("{e:?}")))?;
         compiler.include_imports(true);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use stocktake::client::{Code, ConnectError, Layer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 async fn probe(url: &str) -> String {
     let client = Client::new(
@@ -182,6 +183,11 @@ fn authority() -> Authority {
 
 /// An HTTP/2 server behind TLS with a certificate for these names, answering every call with a product.
 async fn tls_peer(authority: &Authority, names: &[&str], alpn: &[&[u8]]) -> SocketAddr {
+    tls_peer_asking(authority, names, alpn, false).await
+}
+
+/// As [`tls_peer`]; may ask for a client certificate.
+async fn tls_peer_asking(authority: &Authority, names: &[&str], alpn: &[&[u8]], asks: bool) -> SocketAddr {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let certificate = CertificateParams::new(names)
@@ -189,10 +195,20 @@ async fn tls_peer(authority: &Authority, names: &[&str], alpn: &[&[u8]]) -> Sock
         .signed_by(&key, authority)
         .unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = if asks {
+        verifier
+    } else {
+        verifier.allow_unauthenticated()
+    };
+    let verifier = verifier.build().unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
@@ -290,6 +306,33 @@ async fn tls_without_http2_is_explained() {
         let (client, _folder) = tls_client(address, Some(&ca), None);
         let text = client.probe(LONG).await.unwrap_err().to_string();
         assert!(text.contains("does not offer HTTP/2 (ALPN h2)"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_wants_a_client_certificate_is_explained() {
+    let ca = authority();
+    let address = tls_peer_asking(&ca, &["127.0.0.1"], &[b"h2"], true).await;
+    let (client, _folder) = tls_client(address, Some(&ca), None);
+    let text = client.probe(LONG).await.unwrap_err().to_string();
+    assert!(
+        text.contains("asks for a client certificate") && text.contains("clientCertificateMode"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_authority_is_checked_at_once() {
+    for authority in ["", "a b", "a/b", "me:secret@a"] {
+        let options = Options {
+            authority: Some(authority.to_owned()),
+            ..Options::default()
+        };
+        let error = Client::new(Target::parse("localhost:1").unwrap(), options)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("--authority"), "{error}");
     }
 }
 
