@@ -1,4 +1,8 @@
-//! End to end: the harness against peers, servers and files.
+//! End to end, through the real binary and on made-up peers.
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod foreign;
+mod fuzz;
+mod invalid;
+mod support;
