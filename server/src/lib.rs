@@ -1,1 +1,5 @@
-//! Stub.
+//! The reference inventory service.
+
+pub mod fault;
+
+pub use fault::{Fault, FaultInfo};
