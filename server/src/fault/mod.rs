@@ -1,10 +1,20 @@
 //! Faults: the service with one rule broken on purpose, so that a suite can prove that it notices.
 //!
 //! `table.rs` lists them: name, the rule it breaks, other rules that the same damage cannot help breaking, and what it
-//! does. Where a fault acts is written at that place (`fault.is(Fault::…)`); without a fault that is one comparison.
+//! does. Those about products and watches are a store of their own around the memory store (`Faulty`), so that the code
+//! which keeps the rules has no trace of them; those about the wire (`wire.rs`) are asked for where an answer leaves, at
+//! the cost of one comparison when there is no fault.
 
+mod bulk;
+mod create;
+mod list;
+mod store;
 mod table;
+mod update;
+mod watch;
+pub mod wire;
 
+pub use store::Faulty;
 pub use table::Fault;
 
 /// What a fault is called and what it breaks.
@@ -53,6 +63,31 @@ impl Active {
     #[inline]
     pub fn any(self) -> bool {
         self.0.is_some()
+    }
+}
+
+/// The connection that a call came over. It is known to faults alone, so it does not travel through the store's methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// Counted from 1 in the order of their acceptance.
+    pub number: u64,
+    /// The number of the newest connection when the call came.
+    pub newest: u64,
+}
+
+tokio::task_local! {
+    static CONNECTION: Connection;
+}
+
+impl Connection {
+    /// The future of a call, which then finds its connection.
+    pub fn scope<F: Future>(self, call: F) -> impl Future<Output = F::Output> {
+        CONNECTION.scope(self, call)
+    }
+
+    /// The connection of the call that asks.
+    fn current() -> Connection {
+        CONNECTION.try_with(|connection| *connection).unwrap_or_default()
     }
 }
 

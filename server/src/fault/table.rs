@@ -377,7 +377,7 @@ faults! {
         "one invalid row turns the whole answer into INVALID_ARGUMENT; the rows before it stay";
     BulkLastStatus "bulk-last-status" "bulk.status-ok"
         ["bulk.bad-rows-counted", "bulk.bad-rows-named", "bulk.duplicate-in-stream", "bulk.large", "bulk.good-rows-stay"]
-        "all rows are judged, and the status is that of the last row";
+        "all rows are judged, and the status is that of the last bad row";
     BulkDuplicateCounted "bulk-duplicate-counted" "bulk.duplicate-in-stream" ["bulk.large"]
         "the second row with a SKU of the stream is dropped and counted as imported";
     BulkDuplicateWins "bulk-duplicate-wins" "bulk.duplicate-in-stream" ["bulk.large"]
