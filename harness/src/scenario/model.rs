@@ -123,6 +123,8 @@ pub struct CallSpec {
     pub connection: Connection,
     /// Sent as `grpc-timeout`.
     pub deadline: Option<Duration>,
+    /// The method is not looked up in descriptors, and nothing is sent: for methods that do not exist.
+    pub undescribed: bool,
 }
 
 /// What is sent.

@@ -1,0 +1,475 @@
+//! From what is written to what runs: the validation pass. Collects every mistake.
+
+mod expect;
+mod names;
+mod step;
+mod template;
+
+use super::{
+    de::{self, Field, Given, Raw},
+    error::{Problem, short, suggest},
+    expr::{RESERVED, TYPES},
+    model::{Effects, Level, Row, Scenario, Step, Template},
+    scalar::Scalar,
+    source::{Located, Source, Span},
+    written,
+    yaml::{Kind, NodeId, Tree},
+};
+use names::{Known, Place, Var};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Names that no step and no variable can have: expressions read something else under them.
+pub const BUILT_IN: [&str; 13] = [
+    "vars", "run", "row", "index", "response", "results", "message", "messages", "status", "headers", "trailers",
+    "http", "elapsed",
+];
+/// Known in `ready.until` only, but no step's name either.
+pub const PROBE: &str = "probe";
+
+/// What a case may take when the file does not say.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// No duration of a scenario is longer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The pass over one file.
+pub struct Lower<'a, 't> {
+    tree: &'a Tree<'t>,
+    problems: Vec<Problem>,
+    /// The variables so far.
+    vars: Vec<Var>,
+    /// The keys of the rows; `None`: there are no rows.
+    row_keys: Option<BTreeSet<String>>,
+    /// The steps so far that have a name.
+    known: Vec<Known>,
+    /// All names of steps in the file, to tell "later" from "unknown".
+    all_ids: BTreeSet<String>,
+    /// `service` is written.
+    has_service: bool,
+}
+
+/// Lowers a file. The scenario is complete only when there is no problem.
+pub fn lower(tree: &Tree<'_>, written: &written::Scenario, source: &Source) -> (Option<Scenario>, Vec<Problem>) {
+    let mut pass = Lower {
+        tree,
+        problems: Vec::new(),
+        vars: Vec::new(),
+        row_keys: None,
+        known: Vec::new(),
+        all_ids: BTreeSet::new(),
+        has_service: written.service.is_written(),
+    };
+    let scenario = pass.scenario(written, source);
+    (scenario, pass.problems)
+}
+
+impl Lower<'_, '_> {
+    fn scenario(&mut self, written: &written::Scenario, source: &Source) -> Option<Scenario> {
+        self.required(written);
+        if let Field::Given(version) = &written.version
+            && version.value != 1
+        {
+            let text = format!("version {} of the language is not known", version.value);
+            self.problem(Problem::new(self.tree.span(version.node), text).help("write `version: 1`"));
+        }
+        for steps in [&written.setup, &written.steps] {
+            self.collect_ids(steps.value().map_or(&[], Vec::as_slice));
+        }
+        let rows = self.rows(&written.rows);
+        let vars = self.vars(&written.vars);
+        let setup = self.steps(&written.setup, true);
+        let steps = self.steps(&written.steps, false);
+        let id = self.id(&written.id);
+        let name = written
+            .name
+            .given()
+            .map(|name| self.one_line("name", name))
+            .unwrap_or_default();
+        let rules = self.words(
+            &written.rules,
+            Some(is_rule),
+            "a rule is named in lower case, such as `list.page-floor`",
+        );
+        let tags = self.words(&written.tags, None, "");
+        let requires = self.words(&written.requires, None, "");
+        let timeout = self.duration(&written.timeout, TIMEOUT);
+        let effects = *written.effects.value()?;
+        Some(Scenario {
+            source: source.clone(),
+            id: id?,
+            name,
+            rules,
+            level: match written.level.value() {
+                Some(written::Level::Should) => Level::Should,
+                Some(written::Level::Must) | None => Level::Must,
+            },
+            effects: match effects {
+                written::Effects::ReadOnly => Effects::ReadOnly,
+                written::Effects::Writes => Effects::Writes,
+            },
+            tags,
+            service: written.service.given().map(|service| self.service(service)),
+            timeout,
+            vars,
+            requires,
+            exclusive: written.exclusive.value().copied().unwrap_or(false),
+            odd_data: written.odd_data.value().copied().unwrap_or(false),
+            guards_streams: matches!(written.guards.value(), Some(written::Guards::Streams)),
+            setup,
+            rows,
+            steps,
+        })
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Keys without which a file says nothing.
+    fn required(&mut self, written: &written::Scenario) {
+        let start = self.tree.span(Tree::ROOT);
+        let start = Span {
+            end: start.start,
+            ..start
+        };
+        let keys = [
+            (written.version.is_written(), "version", "write `version: 1`"),
+            (written.id.is_written(), "id", "write `id: a_name_of_its_own`"),
+            (written.name.is_written(), "name", "say in one line what holds"),
+            (
+                written.effects.is_written(),
+                "effects",
+                "write `effects: read-only` or `effects: writes`",
+            ),
+            (written.steps.is_written(), "steps", "list what a case does"),
+        ];
+        for (_, key, help) in keys.iter().filter(|(is_written, ..)| !is_written) {
+            self.problem(Problem::new(start, format!("the key `{key}` is missing")).help(*help));
+        }
+        if let Field::Given(steps) = &written.steps
+            && steps.value.is_empty()
+        {
+            let span = self.tree.span(steps.key);
+            self.problem(Problem::new(span, "`steps` is empty: the scenario checks nothing"));
+        }
+    }
+
+    fn id(&mut self, id: &Field<String>) -> Option<Located<String>> {
+        let id = id.given()?;
+        let span = self.tree.span(id.node);
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if id.value.is_empty() || !id.value.chars().all(allowed) {
+            let text = format!("`{}` cannot be the id of a scenario", short(&id.value));
+            self.problem(Problem::new(span, text).help("use lower-case letters, digits and underscores"));
+        }
+        Some(Located {
+            value: id.value.clone(),
+            span,
+        })
+    }
+
+    fn service(&mut self, service: &Given<String>) -> Located<String> {
+        let span = self.tree.span(service.node);
+        if !is_full_name(&service.value) {
+            let text = format!("`{}` is not the full name of a service", short(&service.value));
+            self.problem(
+                Problem::new(span, text).help("write it with its package, such as `inventory.InventoryService`"),
+            );
+        }
+        Located {
+            value: service.value.clone(),
+            span,
+        }
+    }
+
+    /// Text that stands in a line of a report.
+    fn one_line(&mut self, key: &str, text: &Given<String>) -> String {
+        let line = text.value.trim();
+        if line.is_empty() || line.contains('\n') {
+            let sentence = format!("`{key}` must be one line of text");
+            self.problem(Problem::new(self.tree.span(text.node), sentence));
+        }
+        line.to_owned()
+    }
+
+    /// A list of words, each once.
+    fn words(
+        &mut self,
+        list: &Field<Vec<Field<String>>>,
+        valid: Option<fn(&str) -> bool>,
+        help: &str,
+    ) -> Vec<Located<String>> {
+        let mut words: Vec<Located<String>> = Vec::new();
+        for word in list.value().into_iter().flatten().filter_map(Field::given) {
+            let span = self.tree.span(word.node);
+            if word.value.trim().is_empty() {
+                self.problem(Problem::new(span, "this text is empty"));
+            } else if valid.is_some_and(|valid| !valid(&word.value)) {
+                let text = format!("`{}` is not well formed", short(&word.value));
+                self.problem(Problem::new(span, text).help(help));
+            } else if words.iter().any(|known| known.value == word.value) {
+                self.problem(Problem::new(
+                    span,
+                    format!("`{}` stands twice in the list", short(&word.value)),
+                ));
+            }
+            words.push(Located {
+                value: word.value.clone(),
+                span,
+            });
+        }
+        words
+    }
+
+    fn vars(&mut self, vars: &Field<Raw>) -> Vec<(Located<String>, Template)> {
+        let mut lowered = Vec::new();
+        let Some(vars) = vars.given() else { return lowered };
+        let tree = self.tree;
+        let Kind::Map(entries) = &tree.node(vars.node).kind else {
+            self.wrong(vars.node, "a map of names and values");
+            return lowered;
+        };
+        for entry in entries {
+            self.identifier(&entry.name, "variable");
+            let place = Place::default();
+            let template = self.template(entry.value, &place);
+            let reads_row = template::expressions(&template).iter().any(|expr| {
+                expr.selects().iter().any(|select| match select.root.as_str() {
+                    "row" => true,
+                    "vars" => self
+                        .vars
+                        .iter()
+                        .any(|var| var.reads_row && select.path.first() == Some(&var.name)),
+                    _ => false,
+                })
+            });
+            self.vars.push(Var {
+                name: entry.name.value.clone(),
+                reads_row,
+            });
+            lowered.push((entry.name.clone(), template));
+        }
+        lowered
+    }
+
+    /// A name that expressions can read.
+    fn identifier(&mut self, name: &Located<String>, what: &str) {
+        let text = &name.value;
+        let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
+        let well_formed = text.starts_with(starts) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !well_formed {
+            let sentence = format!(
+                "`{}` cannot be the name of a {what}: expressions could not read it",
+                short(text)
+            );
+            let problem = Problem::new(name.span, sentence);
+            self.problem(problem.help("use letters, digits and underscores, and no digit first"));
+        } else if RESERVED.contains(&text.as_str()) {
+            let sentence = format!("`{text}` cannot be the name of a {what}: it is a reserved word of CEL");
+            self.problem(Problem::new(name.span, sentence));
+        }
+    }
+
+    fn rows(&mut self, rows: &Field<Vec<Field<Raw>>>) -> Vec<Row> {
+        let Some(rows) = rows.given() else { return Vec::new() };
+        if rows.value.is_empty() {
+            self.problem(Problem::new(
+                self.tree.span(rows.key),
+                "`rows` is empty: no case would run",
+            ));
+            return Vec::new();
+        }
+        let tree = self.tree;
+        let mut lowered: Vec<Row> = Vec::new();
+        let mut key_sets: Vec<(Span, BTreeSet<String>)> = Vec::new();
+        for row in rows.value.iter().filter_map(Field::given) {
+            let Kind::Map(entries) = &tree.node(row.node).kind else {
+                self.wrong(row.node, "a map with a `name`");
+                continue;
+            };
+            let span = tree.span(row.node);
+            for entry in entries {
+                self.identifier(&entry.name, "field of a row");
+            }
+            key_sets.push((span, entries.iter().map(|entry| entry.name.value.clone()).collect()));
+            let fields = self.template(
+                row.node,
+                &Place {
+                    in_row: true,
+                    ..Place::default()
+                },
+            );
+            let name = entries
+                .iter()
+                .find(|entry| entry.name.value == "name")
+                .map(|entry| entry.value);
+            let name = match name {
+                Some(node) => self.row_name(node, &lowered),
+                None => {
+                    let start = Span {
+                        end: span.start + 1,
+                        ..span
+                    };
+                    let problem = Problem::new(start, "this row has no `name`");
+                    self.problem(problem.help("the name becomes a part of the case's id"));
+                    String::new()
+                }
+            };
+            lowered.push(Row { name, fields, span });
+        }
+        self.row_keys = Some(self.same_keys(&key_sets));
+        lowered
+    }
+
+    fn row_name(&mut self, node: NodeId, before: &[Row]) -> String {
+        let span = self.tree.span(node);
+        let Kind::Scalar {
+            value: Scalar::Str,
+            text,
+            ..
+        } = &self.tree.node(node).kind
+        else {
+            self.wrong(node, "text");
+            return String::new();
+        };
+        if text.trim().is_empty() || text.contains("${{") || text.contains(['\n', '[', ']']) {
+            let problem = Problem::new(span, "the name of a row is one line of plain text without brackets");
+            self.problem(problem);
+        } else if before.iter().any(|row| row.name == *text) {
+            self.problem(Problem::new(span, format!("two rows are named `{}`", short(text))));
+        }
+        text.clone()
+    }
+
+    /// The keys that most rows have; a row with others is reported.
+    fn same_keys(&mut self, key_sets: &[(Span, BTreeSet<String>)]) -> BTreeSet<String> {
+        let mut counts: BTreeMap<&BTreeSet<String>, usize> = BTreeMap::new();
+        for (_, keys) in key_sets {
+            *counts.entry(keys).or_default() += 1;
+        }
+        // Of equally frequent sets the first in the file.
+        let mut usual: Option<(&BTreeSet<String>, usize)> = None;
+        for (_, keys) in key_sets {
+            let count = counts.get(keys).copied().unwrap_or(0);
+            if usual.is_none_or(|(_, most)| count > most) {
+                usual = Some((keys, count));
+            }
+        }
+        let Some((usual, _)) = usual else {
+            return BTreeSet::new();
+        };
+        for (span, keys) in key_sets.iter().filter(|(_, keys)| keys != usual) {
+            let missing: Vec<&str> = usual.difference(keys).map(String::as_str).collect();
+            let extra: Vec<&str> = keys.difference(usual).map(String::as_str).collect();
+            let mut parts = Vec::new();
+            if !missing.is_empty() {
+                parts.push(format!("`{}` is missing", missing.join("`, `")));
+            }
+            if !extra.is_empty() {
+                parts.push(format!("only this row has `{}`", extra.join("`, `")));
+            }
+            let text = format!("all rows have the same keys, this one differs: {}", parts.join("; "));
+            self.problem(Problem::new(*span, text));
+        }
+        usual.clone()
+    }
+
+    fn collect_ids(&mut self, steps: &[Field<written::Step>]) {
+        for step in steps.iter().filter_map(Field::value) {
+            self.all_ids.extend(step.id.value().cloned());
+            self.collect_ids(step.defer.value().map_or(&[], Vec::as_slice));
+        }
+    }
+
+    fn steps(&mut self, steps: &Field<Vec<Field<written::Step>>>, setup: bool) -> Vec<Step> {
+        let steps = steps.value().map_or(&[][..], Vec::as_slice);
+        steps
+            .iter()
+            .filter_map(Field::given)
+            .filter_map(|step| self.step(step, setup, false))
+            .collect()
+    }
+
+    /// "expected a list, found the text `x`".
+    fn wrong(&mut self, node: NodeId, expected: &str) {
+        let node = self.tree.node(node);
+        if let Some(found) = de::describe(&node.kind) {
+            self.problem(Problem::new(node.span, format!("expected {expected}, found {found}")));
+        }
+    }
+
+    fn duration(&mut self, field: &Field<Raw>, default: Duration) -> Duration {
+        field.given().and_then(|given| self.time(given)).unwrap_or(default)
+    }
+
+    /// A time with its unit.
+    fn time(&mut self, given: &Given<Raw>) -> Option<Duration> {
+        let node = self.tree.node(given.node);
+        let span = node.span;
+        match &node.kind {
+            Kind::Scalar {
+                value: Scalar::Int(_) | Scalar::Float(_),
+                text,
+                ..
+            } => {
+                let problem = Problem::new(span, format!("`{text}` is a time without a unit"));
+                self.problem(problem.help("write `500ms`, `2s` or `1m`"));
+            }
+            Kind::Scalar {
+                value: Scalar::Str,
+                text,
+                ..
+            } => match humantime::parse_duration(text) {
+                Ok(time) if time.is_zero() => self.problem(Problem::new(span, "a time must be longer than 0")),
+                Ok(time) if time > LONGEST => self.problem(Problem::new(span, "a time can be 24 hours at most")),
+                Ok(time) => return Some(time),
+                Err(error) => {
+                    let problem = Problem::new(span, format!("`{}` is not a time: {error}", short(text)));
+                    self.problem(problem.help("write `500ms`, `2s` or `1m`"));
+                }
+            },
+            Kind::Scalar {
+                value: Scalar::Null, ..
+            } => {
+                let problem = Problem::new(self.tree.span(given.key), "this key has no value, expected a time");
+                self.problem(problem.help("write `500ms`, `2s` or `1m`"));
+            }
+            _ => self.wrong(given.node, "a time such as `500ms`"),
+        }
+        None
+    }
+}
+
+/// `a.b.C`.
+fn is_full_name(name: &str) -> bool {
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    !name.is_empty() && name.split('.').all(part)
+}
+
+fn is_rule(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'))
+}
+
+/// Names of types cannot name a step: `type(x) == int` would change its meaning.
+fn is_taken(name: &str) -> bool {
+    BUILT_IN.contains(&name)
+        || name == PROBE
+        || TYPES.contains(&name)
+        || matches!(name, "math" | "lists" | "strings" | "base64" | "optional")
+}
+
+fn unknown_step(name: &str, known: &[Known]) -> String {
+    suggest(
+        format!("no earlier step is named `{}`", short(name)),
+        name,
+        known.iter().map(|step| step.name.as_str()),
+    )
+}
