@@ -5,4 +5,5 @@ mod client;
 mod foreign;
 mod fuzz;
 mod invalid;
+mod schema;
 mod support;
