@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use inventory_contract::inventory_service_server::InventoryServiceServer;
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -174,29 +175,26 @@ impl<S: Store> Dispatch<S> {
             Ok(deadline) => deadline,
             Err(status) => return status.into_http(),
         };
-        match telemetry::started() {
-            None => self.within(deadline, request).await,
-            Some(started) => {
-                let path = request.uri().path().to_owned();
-                let response = self.within(deadline, request).await;
-                telemetry::answered(&path, started, &response);
-                response
-            }
+        let log = telemetry::started().map(|started| (started, request.uri().path().to_owned()));
+        let response = self.within(deadline, request).await;
+        if let Some((started, path)) = log {
+            telemetry::answered(&path, started, &response);
         }
+        response
     }
 
     async fn within(&self, deadline: Option<Instant>, request: Request<Incoming>) -> Response<Body> {
         let route = Route::of(request.uri().path(), self.fault);
-        let answer = async {
+        let mut answer = pin!(async {
             let response = self.route(route, request).await;
             if !self.delay.is_zero() {
                 tokio::time::sleep(self.delay).await;
             }
             response
-        };
+        });
         let response = match deadline {
             None => answer.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline, answer).await {
+            Some(deadline) => match tokio::time::timeout_at(deadline, answer.as_mut()).await {
                 Ok(response) => response,
                 Err(_) => return deadline::exceeded(self.fault).into_http(),
             },
@@ -208,17 +206,18 @@ impl<S: Store> Dispatch<S> {
         }
     }
 
+    /// Calls that are rare or long are boxed, so that the others, which are many, stay small.
     async fn route(&self, route: Route, request: Request<Incoming>) -> Response<Body> {
         let response = match route {
             Route::Inventory => self.service.clone().call(request).await,
             Route::Watch => {
                 let mut grpc = Grpc::new(WatchCodec).max_decoding_message_size(self.max_message);
-                Ok(grpc.server_streaming(Watch(self.inventory.clone()), request).await)
+                Ok(Box::pin(grpc.server_streaming(Watch(self.inventory.clone()), request)).await)
             }
             Route::Health | Route::HealthWatch => self.health.clone().call(request).await,
             Route::Reflection => {
                 let mut grpc = Grpc::new(ProstCodec::default());
-                Ok(grpc.streaming(self.reflection.clone(), request).await)
+                Ok(Box::pin(grpc.streaming(self.reflection.clone(), request)).await)
             }
             Route::Unknown => Ok(fault::wire::unknown_method(self.fault).unwrap_or_else(|| {
                 Status::unimplemented(format!("no method has the path {}", brief_path(&request))).into_http()

@@ -8,7 +8,9 @@ mod faults;
 mod lifecycle;
 mod products;
 mod protocol;
+mod raw;
 mod reflection;
+mod transcript;
 mod watches;
 
 use inventory_contract::{CreateProductRequest, Product, inventory_service_client::InventoryServiceClient};

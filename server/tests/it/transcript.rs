@@ -1,0 +1,590 @@
+//! Every fault shows: a fixed run of calls against a server with a fault goes differently than against one without.
+//!
+//! A transcript leaves out what differs between two healthy servers: ids are numbered as they appear, times are told by
+//! their form and order.
+
+use crate::{
+    Client, Running, code, draft, get,
+    raw::{call, framed},
+    update, watch,
+};
+use chrono::DateTime;
+use inventory_contract::{
+    CreateProductRequest, GetProductRequest, ListProductsRequest, ListProductsResponse, Product, StockUpdate,
+    UpdateStockRequest, WatchStockRequest,
+};
+use prost::Message;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use stocktake_server::{Config, Fault};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tonic::{Status, Streaming};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
+use tonic_types::StatusExt;
+
+/// Faults of which this run would need too much (they are in `faults.rs`).
+const ELSEWHERE: [Fault; 6] = [
+    // A request of 49 MiB.
+    Fault::Limit48MiB,
+    // Sixty-four closed watches.
+    Fault::WatchLeakSilent,
+    Fault::WatchLeakUpdates,
+    // Closing is noticed in its own time.
+    Fault::WatchCloseSilences,
+    // A reader that does not read for 40 MiB.
+    Fault::WatchSlowLoses,
+    Fault::WatchSlowOk,
+];
+
+/// How long a watch says nothing to count as silent, and a call to count as starved.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a call with a deadline may go on: the contract allows a second beyond it.
+const ANSWER: Duration = Duration::from_millis(1100);
+
+struct Script {
+    addr: std::net::SocketAddr,
+    client: Client,
+    lines: Vec<String>,
+    ids: HashMap<String, usize>,
+}
+
+impl Script {
+    fn say(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn id(&mut self, id: &str) -> String {
+        if id.is_empty() {
+            return "empty".into();
+        }
+        let next = self.ids.len();
+        format!("#{}", self.ids.entry(id.to_owned()).or_insert(next))
+    }
+
+    fn product(&mut self, product: &Product) -> String {
+        let parse = |time: &str| DateTime::parse_from_rfc3339(time).ok();
+        let (created, updated) = (parse(&product.created_at), parse(&product.updated_at));
+        let order = created.zip(updated).map(|(created, updated)| updated.cmp(&created));
+        let id = self.id(&product.id);
+        let rest = Product {
+            id,
+            created_at: String::new(),
+            updated_at: String::new(),
+            ..product.clone()
+        };
+        format!("{rest:?} {order:?}")
+    }
+
+    fn answer(&mut self, what: &str, answer: &Result<Product, Status>) {
+        let line = match answer {
+            Ok(product) => self.product(product),
+            Err(status) => refusal(status),
+        };
+        self.say(format!("{what}: {line}"));
+    }
+
+    async fn create(&mut self, request: CreateProductRequest) -> Option<Product> {
+        let what = format!("create {}", request.sku);
+        let answer = self
+            .client
+            .create_product(request)
+            .await
+            .map(tonic::Response::into_inner);
+        self.answer(&what, &answer);
+        answer.ok()
+    }
+
+    async fn get(&mut self, id: &str) -> Option<Product> {
+        let answer = get(&mut self.client, id).await;
+        self.answer("get", &answer);
+        answer.ok()
+    }
+
+    /// Moves stock and reads what is stored, three times, for caches.
+    async fn update(&mut self, id: &str, change: i32, reason: &str) {
+        let before = get(&mut self.client, id).await.ok();
+        let answer = update(&mut self.client, id, change, reason).await;
+        self.answer(&format!("change {change}"), &answer);
+        for _ in 0..3 {
+            let after = self.get(id).await;
+            if let Some((before, after)) = before.clone().zip(after) {
+                let moved = (
+                    after.created_at == before.created_at,
+                    after.updated_at.cmp(&before.updated_at),
+                );
+                self.say(format!("created_at stays, updated_at moves: {moved:?}"));
+            }
+        }
+    }
+
+    async fn list(&mut self, category: &str, in_stock_only: bool, page: i32, page_size: i32) {
+        let request = ListProductsRequest {
+            category: category.into(),
+            page,
+            page_size,
+            in_stock_only,
+        };
+        let line = match self.client.list_products(request).await {
+            Ok(answer) => {
+                let ListProductsResponse {
+                    products,
+                    total_count,
+                    page,
+                    page_size,
+                } = answer.into_inner();
+                let skus: Vec<&str> = products.iter().map(|product| product.sku.as_str()).collect();
+                format!("{skus:?} of {total_count}, {page} {page_size}")
+            }
+            Err(status) => refusal(&status),
+        };
+        self.say(format!("list {category:?} {in_stock_only}: {line}"));
+    }
+
+    async fn import(&mut self, rows: Vec<CreateProductRequest>) {
+        let line = match self.client.bulk_import(tokio_stream::iter(rows)).await {
+            Ok(answer) => format!("{:?}", answer.into_inner()),
+            Err(status) => refusal(&status),
+        };
+        self.say(format!("import: {line}"));
+    }
+
+    async fn raw(&mut self, path: &str, message: &[u8], timeout: Option<&str>) {
+        let answer = tokio::time::timeout(ANSWER, call(self.addr, path, framed(message), timeout)).await;
+        let answer = answer.map(|answer| (answer.code(), answer.data.len()));
+        self.say(format!("{path}: {answer:?}"));
+    }
+
+    /// What comes in a watch until nothing does.
+    async fn hear(&mut self, name: &str, mut watch: Streaming<StockUpdate>) {
+        loop {
+            let line = match tokio::time::timeout(SILENCE, watch.message()).await {
+                Ok(Ok(Some(update))) => {
+                    let form = DateTime::parse_from_rfc3339(&update.timestamp).is_ok();
+                    let product_id = self.id(&update.product_id);
+                    format!(
+                        "{:?} {form}",
+                        StockUpdate {
+                            product_id,
+                            timestamp: String::new(),
+                            ..update
+                        }
+                    )
+                }
+                Ok(Ok(None)) => "the end".into(),
+                Ok(Err(status)) => refusal(&status),
+                Err(_) => return,
+            };
+            let over = line == "the end" || line.contains("\"fence\"");
+            self.say(format!("{name}: {line}"));
+            if over {
+                return;
+            }
+        }
+    }
+}
+
+fn refusal(status: &Status) -> String {
+    let details = status.get_error_details();
+    let fields = details
+        .bad_request()
+        .map(|bad| bad.field_violations.iter().map(|v| v.field.clone()).collect::<Vec<_>>());
+    format!("{:?} {fields:?} {}", status.code(), details.error_info().is_some())
+}
+
+/// The transcript of a server; it ends where it differs from an expected one.
+async fn transcript(fault: Option<Fault>, expected: Option<&[String]>) -> Vec<String> {
+    let server = Running::start(Config {
+        fault,
+        ..Config::default()
+    })
+    .await;
+    let client = server.client().await;
+    let mut script = Script {
+        addr: server.addr,
+        client,
+        lines: Vec::new(),
+        ids: HashMap::new(),
+    };
+    for part in 0.. {
+        match part {
+            0 => creates(&mut script, &server).await,
+            1 => imports(&mut script).await,
+            2 => transport(&mut script, &server).await,
+            3 => updates(&mut script, &server).await,
+            4 => lists(&mut script).await,
+            5 => races(&mut script).await,
+            6 => watches(&mut script, &server).await,
+            7 => crowds(&mut script).await,
+            _ => break,
+        }
+        if expected.is_some_and(|expected| !expected.starts_with(&script.lines)) {
+            break;
+        }
+    }
+    script.lines
+}
+
+async fn creates(script: &mut Script, server: &Running) {
+    let odd = CreateProductRequest {
+        name: "e\u{301} 😀 name".into(),
+        price: 0.1 + 0.2,
+        stock_quantity: i32::MAX,
+        description: format!("  {}  ", "long ".repeat(80)),
+        ..draft("odd", "t", 0)
+    };
+    let product = script.create(odd.clone()).await;
+    if let Some(product) = product {
+        script.get(&product.id).await;
+        let fresh = get(&mut server.client().await, &product.id).await;
+        script.answer("get over a fresh connection", &fresh);
+    }
+    script
+        .create(CreateProductRequest {
+            name: "日本".into(),
+            ..draft("foreign", "t", 0)
+        })
+        .await;
+    for twin in ["twin-1", "twin-2"] {
+        script
+            .create(CreateProductRequest {
+                name: "twin".into(),
+                ..draft(twin, "t", 3)
+            })
+            .await;
+    }
+    let good = draft("bad", "t", 1);
+    for bad in [
+        CreateProductRequest {
+            name: String::new(),
+            ..good.clone()
+        },
+        CreateProductRequest {
+            sku: String::new(),
+            ..good.clone()
+        },
+        CreateProductRequest {
+            stock_quantity: -1,
+            ..draft("bad-stock", "t", 0)
+        },
+        CreateProductRequest {
+            price: -0.01,
+            ..draft("bad-price", "t", 0)
+        },
+        CreateProductRequest {
+            price: f64::NAN,
+            ..draft("bad-nan", "t", 0)
+        },
+        CreateProductRequest {
+            price: f64::INFINITY,
+            ..draft("bad-infinite", "t", 0)
+        },
+        CreateProductRequest {
+            name: "\0".into(),
+            ..draft("bad-text", "t", 0)
+        },
+        CreateProductRequest {
+            description: "\0".into(),
+            ..draft("bad-description", "t", 0)
+        },
+    ] {
+        script.create(bad).await;
+    }
+    script
+        .create(CreateProductRequest {
+            name: "other".into(),
+            ..odd
+        })
+        .await;
+    script
+        .create(CreateProductRequest {
+            name: "other".into(),
+            ..draft("foreign", "t", 1)
+        })
+        .await;
+    script.list("t", false, 1, 100).await;
+    let request = ListProductsRequest {
+        category: "t".into(),
+        page: 1,
+        page_size: 100,
+        in_stock_only: false,
+    };
+    for product in script
+        .client
+        .list_products(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .products
+    {
+        script.answer("listed", &Ok(product));
+    }
+    for id in ["none", ""] {
+        script.get(id).await;
+    }
+    let none = GetProductRequest { id: "none".into() }.encode_to_vec();
+    script.raw("/inventory.InventoryService/GetProduct", &none, None).await;
+}
+
+async fn lists(script: &mut Script) {
+    script
+        .import((0..103).map(|n| draft(&format!("big-{n}"), "big", n % 3)).collect())
+        .await;
+    for (sku, category, stock) in [
+        ("a", "lc", 1),
+        ("b", "lc", 0),
+        ("c", "lc", 2),
+        ("d", "LC", 1),
+        ("e", "lc ", 1),
+        ("f", "lcx", 1),
+    ] {
+        script.create(draft(sku, category, stock)).await;
+    }
+    if let Some(drained) = script.create(draft("drained", "lc", 1)).await {
+        script.update(&drained.id, -1, "").await;
+    }
+    for category in ["", "lc", "LC", "lc ", "big", "none"] {
+        for in_stock_only in [false, true] {
+            script.list(category, in_stock_only, 1, 100).await;
+        }
+    }
+    for page in [i32::MIN, -1, 0, 1, 2, 3, 4, i32::MAX] {
+        script.list("lc", false, page, 2).await;
+        script.list("lc", true, page, 1).await;
+    }
+    for size in [i32::MIN, -1, 0, 99, 100, 101, i32::MAX] {
+        script.list("big", false, 1, size).await;
+        script.list("big", false, 2, size).await;
+    }
+    let past_end = ListProductsRequest {
+        category: "lc".into(),
+        page: 9,
+        page_size: 9,
+        in_stock_only: false,
+    };
+    script
+        .raw(
+            "/inventory.InventoryService/ListProducts",
+            &past_end.encode_to_vec(),
+            None,
+        )
+        .await;
+}
+
+async fn updates(script: &mut Script, server: &Running) {
+    let product = script
+        .create(CreateProductRequest {
+            price: 0.1,
+            ..draft("moved", "u", 5)
+        })
+        .await;
+    let id = product.map(|product| product.id).unwrap_or_default();
+    for change in [
+        1,
+        -1,
+        -6,
+        -10,
+        i32::MIN,
+        -5,
+        5,
+        i32::MAX - 5,
+        1,
+        i32::MAX,
+        -i32::MAX,
+        1,
+        1,
+        1,
+    ] {
+        script.update(&id, change, "because").await;
+        let fresh = get(&mut server.client().await, &id).await;
+        script.answer("get over a fresh connection", &fresh);
+    }
+    let answer = update(&mut script.client, "none", 1, "").await;
+    script.answer("change of an unknown id", &answer);
+}
+
+async fn imports(script: &mut Script) {
+    script.import(Vec::new()).await;
+    let rows = vec![
+        draft("good-1", "import", 1),
+        CreateProductRequest {
+            name: String::new(),
+            ..draft("bad-name", "import", 1)
+        },
+        draft("good-2", "import", 1),
+        CreateProductRequest {
+            name: "the other".into(),
+            ..draft("good-1", "import", 1)
+        },
+        draft("good-3", "import", 1),
+    ];
+    script.import(rows).await;
+    script
+        .import(vec![
+            draft("again", "import", 1),
+            draft("again", "import", 2),
+            draft("last", "import", 1),
+        ])
+        .await;
+    script
+        .import(vec![draft("invalid", "import", -1), draft("valid", "import", 1)])
+        .await;
+    script
+        .import((0..600).map(|n| draft(&format!("large-{n}"), "large", 1)).collect())
+        .await;
+    script.list("import", false, 1, 100).await;
+    script.list("large", false, 1, 1).await;
+}
+
+async fn transport(script: &mut Script, server: &Running) {
+    script.raw("/inventory.InventoryService/None", &[], None).await;
+    let watch = WatchStockRequest::default().encode_to_vec();
+    script
+        .raw("/inventory.InventoryService/WatchStockChanges", &watch, Some("100m"))
+        .await;
+    let large = UpdateStockRequest {
+        id: "none".into(),
+        quantity_change: 1,
+        reason: "r".repeat(5 << 20),
+    };
+    script
+        .raw("/inventory.InventoryService/UpdateStock", &large.encode_to_vec(), None)
+        .await;
+    let health = HealthClient::new(server.channel().await)
+        .check(HealthCheckRequest::default())
+        .await;
+    script.say(format!(
+        "health: {:?}",
+        health.map(tonic::Response::into_inner).map_err(|status| status.code())
+    ));
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut reflection = ServerReflectionClient::new(server.channel().await);
+    let line = match reflection.server_reflection_info(tokio_stream::once(list)).await {
+        Ok(answers) => format!(
+            "{:?}",
+            answers.into_inner().message().await.map_err(|status| status.code())
+        ),
+        Err(status) => refusal(&status),
+    };
+    script.say(format!("reflection: {line}"));
+}
+
+/// Creates of one SKU and updates of one product, all at once.
+async fn races(script: &mut Script) {
+    let mut creates = JoinSet::new();
+    for _ in 0..10 {
+        let mut client = script.client.clone();
+        creates.spawn(async move { code(client.create_product(draft("race", "r", 1)).await) });
+    }
+    let mut codes: Vec<String> = creates
+        .join_all()
+        .await
+        .iter()
+        .map(|code| format!("{code:?}"))
+        .collect();
+    codes.sort_unstable();
+    script.say(format!("race: {codes:?}"));
+
+    let id = script
+        .create(draft("rush", "rush", 10))
+        .await
+        .map(|product| product.id)
+        .unwrap_or_default();
+    let heard = watch(&mut script.client, "rush", 0).await;
+    let mut updates = JoinSet::new();
+    for _ in 0..15 {
+        let (mut client, id) = (script.client.clone(), id.clone());
+        updates.spawn(async move { code(update(&mut client, &id, -1, "rush").await) });
+    }
+    let mut codes: Vec<String> = updates
+        .join_all()
+        .await
+        .iter()
+        .map(|code| format!("{code:?}"))
+        .collect();
+    codes.sort_unstable();
+    script.say(format!("rush: {codes:?}"));
+    script.get(&id).await;
+    let _ = update(&mut script.client, &id, 1, "fence").await;
+    script.hear("rush", heard).await;
+}
+
+async fn watches(script: &mut Script, server: &Running) {
+    let mut ids = Vec::new();
+    for (sku, category) in [("w-1", "w"), ("w-2", "W"), ("w-3", "wx")] {
+        let product = script.create(draft(sku, category, 9)).await;
+        ids.push(product.map(|product| product.id).unwrap_or_default());
+    }
+    let _ = update(&mut script.client, &ids[0], 1, "history").await;
+    let mut open = Vec::new();
+    for (category, threshold) in [("", 0), ("w", 0), ("w", 0), ("w", 5), ("", 5)] {
+        open.push((
+            format!("watch {category:?} {threshold}"),
+            watch(&mut script.client, category, threshold).await,
+        ));
+    }
+    let elsewhere = watch(&mut server.client().await, "w", 0).await;
+    open.push(("watch over another connection".into(), elsewhere));
+    let long = "a reason that is longer than most and says “ä” somewhere in it";
+    for change in [-1, -3, -1, -1, 1, -20, i32::MAX, -5, 4, 1, -1, 1, -1] {
+        let _ = update(&mut script.client, &ids[0], change, long).await;
+    }
+    for id in &ids[1..] {
+        let _ = update(&mut script.client, id, -6, "of another category").await;
+    }
+    let _ = update(&mut script.client, &ids[0], -1, "fence").await;
+    for (name, watch) in open {
+        script.hear(&name, watch).await;
+    }
+}
+
+/// Many watches at once, then one of them closed.
+async fn crowds(script: &mut Script) {
+    let id = script
+        .create(draft("crowd", "crowd", 9))
+        .await
+        .map(|product| product.id)
+        .unwrap_or_default();
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        let request = WatchStockRequest {
+            category: "crowd".into(),
+            threshold: 0,
+        };
+        match script.client.watch_stock_changes(request).await {
+            Ok(watch) => open.push(watch.into_inner()),
+            Err(status) => script.say(refusal(&status)),
+        }
+    }
+    let answered = tokio::time::timeout(SILENCE, get(&mut script.client, &id))
+        .await
+        .is_ok();
+    script.say(format!("answered beside 32 watches: {answered}"));
+    let last = open.pop().unwrap();
+    open.clear();
+    script.hear("crowd", last).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_leaves_a_trace_and_a_healthy_server_none() {
+    let healthy = Arc::new(transcript(None, None).await);
+    assert_eq!(*healthy, transcript(None, None).await);
+    let places = Arc::new(Semaphore::new(12));
+    let mut runs = JoinSet::new();
+    for info in Fault::all().iter().filter(|info| !ELSEWHERE.contains(&info.fault)) {
+        let (places, healthy) = (places.clone(), healthy.clone());
+        runs.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            let lines = transcript(Some(info.fault), Some(&healthy)).await;
+            (lines == *healthy).then_some(info.name)
+        });
+    }
+    let traceless: Vec<&str> = runs.join_all().await.into_iter().flatten().collect();
+    assert!(traceless.is_empty(), "no trace of {traceless:?}");
+}
