@@ -8,7 +8,7 @@ use crate::{
     fault::{self, Active, Connection, Fault},
     grpc::{Inventory, Watch, WatchCodec},
     reflection::{self, Index, Reflection},
-    serve::ServeError,
+    serve::{Identity, ServeError},
     simulate::Delayed,
     store::Store,
     telemetry,
@@ -49,8 +49,7 @@ pub struct Dispatch<S> {
     reflection: Reflection,
     max_message: usize,
     delay: Duration,
-    revision: HeaderValue,
-    replica: HeaderValue,
+    identity: Identity,
     fault: Active,
     /// Ends the streams that do not end by themselves when the server shuts down.
     draining: CancellationToken,
@@ -96,17 +95,13 @@ impl<S: Store> Dispatch<S> {
     pub fn new(
         store: Arc<S>,
         config: &Config,
+        identity: Identity,
         health: HealthReporter,
         draining: CancellationToken,
     ) -> Result<Dispatch<S>, ServeError> {
         let fault = Active(config.fault);
         let inventory = Inventory::new(store, fault);
         let max_message = fault::wire::max_message(fault).unwrap_or(config.max_message);
-        let replica = config.replica.clone().unwrap_or_else(short_id);
-        let revision = config
-            .revision
-            .clone()
-            .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned());
         Ok(Dispatch {
             service: InventoryServiceServer::new(inventory.clone()).max_decoding_message_size(max_message),
             inventory,
@@ -114,8 +109,7 @@ impl<S: Store> Dispatch<S> {
             reflection: Reflection(Arc::new(index(fault)?)),
             max_message,
             delay: config.simulate.delay,
-            revision: header_value("revision", revision)?,
-            replica: header_value("replica", replica)?,
+            identity,
             fault,
             draining,
             connections: AtomicU64::new(0),
@@ -153,8 +147,8 @@ impl<S: Store> Dispatch<S> {
             ),
         };
         let headers = response.headers_mut();
-        headers.insert(REVISION, self.revision.clone());
-        headers.insert(REPLICA, self.replica.clone());
+        headers.insert(REVISION, self.identity.revision.clone());
+        headers.insert(REPLICA, self.identity.replica.clone());
         response
     }
 
@@ -307,14 +301,4 @@ fn index(fault: Active) -> Result<Index, ServeError> {
         index.unlist(inventory_contract::SERVICE);
     }
     Ok(index)
-}
-
-/// Eight hexadecimal digits: enough to tell replicas apart, short enough to read.
-fn short_id() -> String {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    id.get(..8).unwrap_or_default().to_owned()
-}
-
-fn header_value(what: &'static str, value: String) -> Result<HeaderValue, ServeError> {
-    HeaderValue::try_from(&value).map_err(|_| ServeError::Header { what, value })
 }

@@ -575,7 +575,7 @@ async fn crowds(script: &mut Script) {
 async fn every_fault_leaves_a_trace_and_a_healthy_server_none() {
     let healthy = Arc::new(transcript(None, None).await);
     assert_eq!(*healthy, transcript(None, None).await);
-    let places = Arc::new(Semaphore::new(12));
+    let places = Arc::new(Semaphore::new(32));
     let mut runs = JoinSet::new();
     for info in Fault::all().iter().filter(|info| !ELSEWHERE.contains(&info.fault)) {
         let (places, healthy) = (places.clone(), healthy.clone());
