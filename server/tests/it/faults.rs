@@ -65,10 +65,12 @@ async fn nine_watches_starve_calls_until_one_closes() {
 }
 
 #[tokio::test]
-async fn a_request_above_48_mebibytes_is_refused() {
-    let server = Running::with_fault(Fault::Limit48MiB).await;
-    let answer = update(&mut server.client().await, "none", 1, &"r".repeat(49 << 20)).await;
-    assert_eq!(code(answer), Code::OutOfRange);
+async fn a_request_above_a_lowered_limit_is_refused() {
+    for (fault, size) in [(Fault::Limit4MiB, 5 << 20), (Fault::Limit48MiB, 49 << 20)] {
+        let server = Running::with_fault(fault).await;
+        let answer = update(&mut server.client().await, "none", 1, &"r".repeat(size)).await;
+        assert_eq!(code(answer), Code::OutOfRange);
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
 use chrono::DateTime;
 use inventory_contract::{
     CreateProductRequest, GetProductRequest, ListProductsRequest, ListProductsResponse, Product, StockUpdate,
-    UpdateStockRequest, WatchStockRequest,
+    WatchStockRequest,
 };
 use prost::Message;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -26,8 +26,9 @@ use tonic_reflection::pb::v1::{
 use tonic_types::StatusExt;
 
 /// Faults of which this run would need too much (they are in `faults.rs`).
-const ELSEWHERE: [Fault; 6] = [
-    // A request of 49 MiB.
+const ELSEWHERE: [Fault; 7] = [
+    // Requests of many MiB.
+    Fault::Limit4MiB,
     Fault::Limit48MiB,
     // Sixty-four closed watches.
     Fault::WatchLeakSilent,
@@ -42,8 +43,8 @@ const ELSEWHERE: [Fault; 6] = [
 /// How long a watch says nothing to count as silent, and a call to count as starved.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// How long a call with a deadline may go on: the contract allows a second beyond it.
-const ANSWER: Duration = Duration::from_millis(1100);
+/// How long a call with a deadline of 100 ms may go on; the fault that is late for it takes 1.6 s.
+const ANSWER: Duration = Duration::from_millis(1500);
 
 struct Script {
     addr: std::net::SocketAddr,
@@ -158,8 +159,8 @@ impl Script {
         self.say(format!("{path}: {answer:?}"));
     }
 
-    /// What comes in a watch until nothing does.
-    async fn hear(&mut self, name: &str, mut watch: Streaming<StockUpdate>) {
+    /// What comes in a watch until the fence; whether that came.
+    async fn hear(&mut self, name: &str, mut watch: Streaming<StockUpdate>) -> bool {
         loop {
             let line = match tokio::time::timeout(SILENCE, watch.message()).await {
                 Ok(Ok(Some(update))) => {
@@ -176,12 +177,15 @@ impl Script {
                 }
                 Ok(Ok(None)) => "the end".into(),
                 Ok(Err(status)) => refusal(&status),
-                Err(_) => return,
+                Err(_) => {
+                    self.say(format!("{name}: silence"));
+                    return false;
+                }
             };
             let over = line == "the end" || line.contains("\"fence\"");
             self.say(format!("{name}: {line}"));
             if over {
-                return;
+                return true;
             }
         }
     }
@@ -445,14 +449,6 @@ async fn transport(script: &mut Script, server: &Running) {
     script
         .raw("/inventory.InventoryService/WatchStockChanges", &watch, Some("100m"))
         .await;
-    let large = UpdateStockRequest {
-        id: "none".into(),
-        quantity_change: 1,
-        reason: "r".repeat(5 << 20),
-    };
-    script
-        .raw("/inventory.InventoryService/UpdateStock", &large.encode_to_vec(), None)
-        .await;
     let health = HealthClient::new(server.channel().await)
         .check(HealthCheckRequest::default())
         .await;
@@ -540,7 +536,9 @@ async fn watches(script: &mut Script, server: &Running) {
     }
     let _ = update(&mut script.client, &ids[0], -1, "fence").await;
     for (name, watch) in open {
-        script.hear(&name, watch).await;
+        if !script.hear(&name, watch).await {
+            return;
+        }
     }
 }
 
