@@ -10,6 +10,7 @@ mod products;
 mod protocol;
 mod raw;
 mod reflection;
+mod script;
 mod transcript;
 mod watches;
 

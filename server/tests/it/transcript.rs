@@ -1,29 +1,20 @@
 //! Every fault shows: a fixed run of calls against a server with a fault goes differently than against one without.
-//!
-//! A transcript leaves out what differs between two healthy servers: ids are numbered as they appear, times are told by
-//! their form and order.
 
 use crate::{
-    Client, Running, code, draft, get,
-    raw::{call, framed},
+    Running, code, draft, get,
+    script::{SILENCE, Script, refusal},
     update, watch,
 };
-use chrono::DateTime;
-use inventory_contract::{
-    CreateProductRequest, GetProductRequest, ListProductsRequest, ListProductsResponse, Product, StockUpdate,
-    WatchStockRequest,
-};
+use inventory_contract::{CreateProductRequest, GetProductRequest, ListProductsRequest, WatchStockRequest};
 use prost::Message;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 use stocktake_server::{Config, Fault};
 use tokio::{sync::Semaphore, task::JoinSet};
-use tonic::{Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest,
 };
-use tonic_types::StatusExt;
 
 /// Faults of which this run would need too much (they are in `faults.rs`).
 const ELSEWHERE: [Fault; 7] = [
@@ -39,165 +30,6 @@ const ELSEWHERE: [Fault; 7] = [
     Fault::WatchSlowLoses,
     Fault::WatchSlowOk,
 ];
-
-/// How long a watch says nothing to count as silent, and a call to count as starved.
-const SILENCE: Duration = Duration::from_secs(2);
-
-/// How long a call with a deadline of 100 ms may go on; the fault that is late for it takes 1.6 s.
-const ANSWER: Duration = Duration::from_millis(1500);
-
-struct Script {
-    addr: std::net::SocketAddr,
-    client: Client,
-    lines: Vec<String>,
-    ids: HashMap<String, usize>,
-}
-
-impl Script {
-    fn say(&mut self, line: String) {
-        self.lines.push(line);
-    }
-
-    fn id(&mut self, id: &str) -> String {
-        if id.is_empty() {
-            return "empty".into();
-        }
-        let next = self.ids.len();
-        format!("#{}", self.ids.entry(id.to_owned()).or_insert(next))
-    }
-
-    fn product(&mut self, product: &Product) -> String {
-        let parse = |time: &str| DateTime::parse_from_rfc3339(time).ok();
-        let (created, updated) = (parse(&product.created_at), parse(&product.updated_at));
-        let order = created.zip(updated).map(|(created, updated)| updated.cmp(&created));
-        let id = self.id(&product.id);
-        let rest = Product {
-            id,
-            created_at: String::new(),
-            updated_at: String::new(),
-            ..product.clone()
-        };
-        format!("{rest:?} {order:?}")
-    }
-
-    fn answer(&mut self, what: &str, answer: &Result<Product, Status>) {
-        let line = match answer {
-            Ok(product) => self.product(product),
-            Err(status) => refusal(status),
-        };
-        self.say(format!("{what}: {line}"));
-    }
-
-    async fn create(&mut self, request: CreateProductRequest) -> Option<Product> {
-        let what = format!("create {}", request.sku);
-        let answer = self
-            .client
-            .create_product(request)
-            .await
-            .map(tonic::Response::into_inner);
-        self.answer(&what, &answer);
-        answer.ok()
-    }
-
-    async fn get(&mut self, id: &str) -> Option<Product> {
-        let answer = get(&mut self.client, id).await;
-        self.answer("get", &answer);
-        answer.ok()
-    }
-
-    /// Moves stock and reads what is stored, three times, for caches.
-    async fn update(&mut self, id: &str, change: i32, reason: &str) {
-        let before = get(&mut self.client, id).await.ok();
-        let answer = update(&mut self.client, id, change, reason).await;
-        self.answer(&format!("change {change}"), &answer);
-        for _ in 0..3 {
-            let after = self.get(id).await;
-            if let Some((before, after)) = before.clone().zip(after) {
-                let moved = (
-                    after.created_at == before.created_at,
-                    after.updated_at.cmp(&before.updated_at),
-                );
-                self.say(format!("created_at stays, updated_at moves: {moved:?}"));
-            }
-        }
-    }
-
-    async fn list(&mut self, category: &str, in_stock_only: bool, page: i32, page_size: i32) {
-        let request = ListProductsRequest {
-            category: category.into(),
-            page,
-            page_size,
-            in_stock_only,
-        };
-        let line = match self.client.list_products(request).await {
-            Ok(answer) => {
-                let ListProductsResponse {
-                    products,
-                    total_count,
-                    page,
-                    page_size,
-                } = answer.into_inner();
-                let skus: Vec<&str> = products.iter().map(|product| product.sku.as_str()).collect();
-                format!("{skus:?} of {total_count}, {page} {page_size}")
-            }
-            Err(status) => refusal(&status),
-        };
-        self.say(format!("list {category:?} {in_stock_only}: {line}"));
-    }
-
-    async fn import(&mut self, rows: Vec<CreateProductRequest>) {
-        let line = match self.client.bulk_import(tokio_stream::iter(rows)).await {
-            Ok(answer) => format!("{:?}", answer.into_inner()),
-            Err(status) => refusal(&status),
-        };
-        self.say(format!("import: {line}"));
-    }
-
-    async fn raw(&mut self, path: &str, message: &[u8], timeout: Option<&str>) {
-        let answer = tokio::time::timeout(ANSWER, call(self.addr, path, framed(message), timeout)).await;
-        let answer = answer.map(|answer| (answer.code(), answer.data.len()));
-        self.say(format!("{path}: {answer:?}"));
-    }
-
-    /// What comes in a watch until the fence; whether that came.
-    async fn hear(&mut self, name: &str, mut watch: Streaming<StockUpdate>) -> bool {
-        loop {
-            let line = match tokio::time::timeout(SILENCE, watch.message()).await {
-                Ok(Ok(Some(update))) => {
-                    let form = DateTime::parse_from_rfc3339(&update.timestamp).is_ok();
-                    let product_id = self.id(&update.product_id);
-                    format!(
-                        "{:?} {form}",
-                        StockUpdate {
-                            product_id,
-                            timestamp: String::new(),
-                            ..update
-                        }
-                    )
-                }
-                Ok(Ok(None)) => "the end".into(),
-                Ok(Err(status)) => refusal(&status),
-                Err(_) => {
-                    self.say(format!("{name}: silence"));
-                    return false;
-                }
-            };
-            let over = line == "the end" || line.contains("\"fence\"");
-            self.say(format!("{name}: {line}"));
-            if over {
-                return true;
-            }
-        }
-    }
-}
-
-fn refusal(status: &Status) -> String {
-    let details = status.get_error_details();
-    let fields = details
-        .bad_request()
-        .map(|bad| bad.field_violations.iter().map(|v| v.field.clone()).collect::<Vec<_>>());
-    format!("{:?} {fields:?} {}", status.code(), details.error_info().is_some())
-}
 
 /// The transcript of a server; it ends where it differs from an expected one.
 async fn transcript(fault: Option<Fault>, expected: Option<&[String]>) -> Vec<String> {
