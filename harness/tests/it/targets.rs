@@ -1,12 +1,14 @@
 //! Targets that cannot be judged: exit 3, a sentence that helps, within the deadline; and a target that dies in mid-run.
 
 use crate::support::{
+    process::Server,
     stocktake::{attempt, binary, record, run, serve},
     until,
 };
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -105,7 +107,7 @@ fn a_target_that_comes_up_late_is_waited_for() {
         let address = address.clone();
         thread::spawn(move || attempt(&address, &["--wait", "30s", "--filter", "get_unknown*"]))
     };
-    let server = serve(&["--listen", &address]);
+    let server = Server::start(Command::new(binary()).args(["serve", "--listen", &address]));
     let seen = verify.join().unwrap();
     assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
     drop(server);
@@ -155,7 +157,7 @@ fn an_interrupted_run_writes_what_was_judged() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("run");
         let events = out.join("events.jsonl");
-        let mut command = std::process::Command::new(binary());
+        let mut command = Command::new(binary());
         command
             .args(["verify", &server.address, "--jobs", "2", "--out"])
             .arg(&out);
@@ -165,7 +167,7 @@ fn an_interrupted_run_writes_what_was_judged() {
             .spawn()
             .unwrap();
         until(|| std::fs::read_to_string(&events).is_ok_and(|log| log.matches("\"case_finished\"").count() >= 3));
-        let kill = std::process::Command::new("kill")
+        let kill = Command::new("kill")
             .args(["-s", signal, &child.id().to_string()])
             .status()
             .unwrap();

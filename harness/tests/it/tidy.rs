@@ -75,7 +75,7 @@ fn pure_rooms_are_pure() {
         "Utc::now",
         "std::fs",
         "fs::read",
-        "File::",
+        "fs::File",
         "tokio::",
     ];
     let all = sources("harness/src");

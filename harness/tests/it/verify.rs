@@ -25,7 +25,7 @@ fn check_starts_the_service_judges_it_and_writes_the_reports() {
     let seen = run(&["check", "--out", out.to_str().unwrap()]);
     assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
     assert!(
-        seen.stdout.contains("passed: ") && seen.stdout.contains("index.html"),
+        seen.stdout.contains("PASSED: ") && seen.stdout.contains("index.html"),
         "{}",
         seen.stdout
     );
@@ -61,19 +61,19 @@ fn a_mismatch_shows_the_place_in_the_file_and_exits_1() {
     write(folder.path(), "wrong.yaml", &scenario("wrong", "", WRONG));
     let seen = attempt(&server.address, &["--scenarios", folder.path().to_str().unwrap()]);
     assert_eq!(seen.code, Some(1), "{}", seen.stdout);
-    assert!(seen.stdout.contains("wrong.yaml:10:42"), "{}", seen.stdout);
+    assert!(seen.stdout.contains("wrong.yaml:10:38"), "{}", seen.stdout);
     assert!(seen.stdout.contains("page_size is 1, expected 2"), "{}", seen.stdout);
     let record = seen.record.unwrap();
     assert_eq!(record.verdict.counts.failed, 1);
     assert_eq!(
         (record.cases[0].mismatches[0].line, record.cases[0].mismatches[0].column),
-        (10, 42)
+        (10, 38)
     );
 }
 
 #[test]
 fn only_must_decides_unless_asked() {
-    let server = serve(&["--fault", "health-missing"]);
+    let server = serve(&["--fault", "rpc-no-health"]);
     let should = ["--filter", "rpc_health*"];
     let seen = attempt(&server.address, &should);
     assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
@@ -181,7 +181,7 @@ fn mistakes_in_scenarios_end_before_any_call() {
         ),
         (
             "  - call: ListProducts\n    request: { pag: 1 }\n",
-            "has no field `pag`, did you mean `page`?",
+            "no field `pag` in inventory.ListProductsRequest; did you mean `page`?",
             "9:16",
         ),
         (
@@ -191,7 +191,7 @@ fn mistakes_in_scenarios_end_before_any_call() {
         ),
         (
             "  - call: GetProduct\n    expect: { assert: [\"response.pric > 1.0\"] }\n",
-            "has no field `pric`, did you mean `price`?",
+            "no field `pric` in inventory.Product, did you mean `price`?",
             "9:24",
         ),
         (
@@ -320,7 +320,7 @@ fn approved_answers_are_written_compared_and_missed() {
     let server = serve(&[]);
     let folder = tempfile::tempdir().unwrap();
     let scenarios = tempfile::tempdir().unwrap();
-    let steps = "  - call: CreateProduct\n    request: { name: n, sku: \"st-${{ run.id }}-s\", price: PRICE, stock_quantity: 1 }\n    snapshot: created\n";
+    let steps = "  - call: CreateProduct\n    request: { name: nut, sku: \"st-${{ run.id }}-s\", price: PRICE, stock_quantity: 1 }\n    snapshot: created\n";
     write(
         scenarios.path(),
         "snap.yaml",

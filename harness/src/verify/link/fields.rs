@@ -152,7 +152,7 @@ fn field(ty: &MessageType, key: &Located<String>, problems: &mut Vec<Problem>) -
         let fields = ty.fields();
         let names = fields.iter().map(|field| field.name.as_str());
         let text = suggest(
-            format!("{} has no field `{}`", ty.full_name(), key.value),
+            format!("no field `{}` in {}", key.value, ty.full_name()),
             &key.value,
             names,
         );

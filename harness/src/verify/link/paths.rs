@@ -130,7 +130,7 @@ fn fields(ty: &MessageType, path: &[&str]) -> Result<(), String> {
         let fields = ty.fields();
         let names = fields.iter().map(|field| field.name.as_str());
         return Err(suggest(
-            format!("{} has no field `{first}`", ty.full_name()),
+            format!("no field `{first}` in {}", ty.full_name()),
             first,
             names,
         ));
