@@ -10,6 +10,7 @@ pub mod data;
 mod de;
 pub mod error;
 pub mod expr;
+mod field;
 mod lower;
 pub mod model;
 mod render;
@@ -17,6 +18,7 @@ mod scalar;
 pub mod source;
 mod status;
 mod traps;
+mod tree;
 pub mod written;
 mod yaml;
 
