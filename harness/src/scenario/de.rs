@@ -240,6 +240,13 @@ impl Place<'_, '_> {
             let span = self.tree.span(self.key);
             return Failure::New(format!("this key has no value, expected {expected}"), Some(span), None);
         }
+        if expected == "a list" {
+            help = match &node.kind {
+                Kind::Map(_) => Some("start each element with `- `".to_owned()),
+                Kind::Scalar { text, .. } => Some(format!("write [{}]", short(text))),
+                _ => None,
+            };
+        }
         match describe(&node.kind) {
             Some(found) => Failure::New(format!("expected {expected}, found {found}"), Some(node.span), help),
             None => Failure::Noted,

@@ -1,5 +1,6 @@
 //! From what is written to what runs: the validation pass. Collects every mistake.
 
+mod call;
 mod expect;
 mod names;
 mod step;
@@ -7,7 +8,7 @@ mod template;
 
 use super::{
     de::{self, Field, Given, Raw},
-    error::{Problem, short, suggest},
+    error::{Problem, did_you_mean, short, suggest},
     expr::{RESERVED, TYPES},
     model::{Effects, Level, Row, Scenario, Step, Template},
     scalar::Scalar,
@@ -48,6 +49,8 @@ pub struct Lower<'a, 't> {
     all_ids: BTreeSet<String>,
     /// `service` is written.
     has_service: bool,
+    /// The name of the step that is being read.
+    own: Option<String>,
 }
 
 /// Lowers a file. The scenario is complete only when there is no problem.
@@ -60,6 +63,7 @@ pub fn lower(tree: &Tree<'_>, written: &written::Scenario, source: &Source) -> (
         known: Vec::new(),
         all_ids: BTreeSet::new(),
         has_service: written.service.is_written(),
+        own: None,
     };
     let scenario = pass.scenario(written, source);
     (scenario, pass.problems)
@@ -146,6 +150,9 @@ impl Lower<'_, '_> {
             (written.steps.is_written(), "steps", "list what a case does"),
         ];
         for (_, key, help) in keys.iter().filter(|(is_written, ..)| !is_written) {
+            if self.is_misspelt(Tree::ROOT, key) {
+                continue;
+            }
             self.problem(Problem::new(start, format!("the key `{key}` is missing")).help(*help));
         }
         if let Field::Given(steps) = &written.steps
@@ -153,6 +160,16 @@ impl Lower<'_, '_> {
         {
             let span = self.tree.span(steps.key);
             self.problem(Problem::new(span, "`steps` is empty: the scenario checks nothing"));
+        }
+    }
+
+    /// Whether an unknown key of a map is probably meant to be this one: then it is reported already.
+    fn is_misspelt(&self, map: NodeId, key: &str) -> bool {
+        match &self.tree.node(map).kind {
+            Kind::Map(entries) => entries
+                .iter()
+                .any(|entry| did_you_mean(&entry.name.value, [key]).is_some()),
+            _ => false,
         }
     }
 
@@ -293,7 +310,12 @@ impl Lower<'_, '_> {
             for entry in entries {
                 self.identifier(&entry.name, "field of a row");
             }
-            key_sets.push((span, entries.iter().map(|entry| entry.name.value.clone()).collect()));
+            // A missing name is reported below.
+            let keys = entries
+                .iter()
+                .map(|entry| entry.name.value.clone())
+                .chain(["name".to_owned()]);
+            key_sets.push((span, keys.collect()));
             let fields = self.template(
                 row.node,
                 &Place {
@@ -425,8 +447,8 @@ impl Lower<'_, '_> {
                 Ok(time) if time.is_zero() => self.problem(Problem::new(span, "a time must be longer than 0")),
                 Ok(time) if time > LONGEST => self.problem(Problem::new(span, "a time can be 24 hours at most")),
                 Ok(time) => return Some(time),
-                Err(error) => {
-                    let problem = Problem::new(span, format!("`{}` is not a time: {error}", short(text)));
+                Err(_) => {
+                    let problem = Problem::new(span, format!("`{}` is not a time", short(text)));
                     self.problem(problem.help("write `500ms`, `2s` or `1m`"));
                 }
             },

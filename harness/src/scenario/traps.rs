@@ -166,8 +166,19 @@ pub fn in_syntax(lines: &Lines<'_>, at: usize, last_end: usize, info: &str) -> P
         let shown = here.map_or_else(String::new, |c| c.to_string());
         return Problem::new(span, format!("no plain text can start with `{shown}`")).help("quote the text");
     }
-    if info.contains("simple key expected") || info.contains("could not find expected ':'") {
+    if info.contains("simple key expect") || info.contains("could not find expected ':'") {
         return last_line(lines, at, last_end);
+    }
+    if info.contains("quoted scalar") {
+        return Problem::new(span, "this quote is not closed")
+            .help("close it; in single quotes write `''` for a quote");
+    }
+    if info.contains("block collection") || info.contains("block mapping") {
+        let problem = Problem::new(
+            span,
+            "this line is indented differently from the list or map that it should belong to",
+        );
+        return problem.help("align it with the lines above");
     }
     if at >= text.trim_end().len() {
         let end = last_end.min(text.len());
@@ -199,8 +210,7 @@ fn last_line(lines: &Lines<'_>, at: usize, last_end: usize) -> Problem {
 
 fn sentence(info: &str) -> String {
     info.replace("while parsing ", "in ")
-        .replace('<', "`")
-        .replace('>', "`")
+        .replace(['<', '>'], "`")
 }
 
 fn quoted(text: &str) -> String {

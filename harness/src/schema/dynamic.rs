@@ -7,8 +7,8 @@ use buffa_descriptor::{FieldDescriptor, MapKey, Value};
 use std::fmt;
 use std::sync::Arc;
 
-/// A message with its type. Unknown fields survive.
-#[derive(Clone)]
+/// A message with its type. Unknown fields survive. Equal are messages of the same schema with the same fields.
+#[derive(Clone, PartialEq)]
 pub struct DynMsg(pub(super) DynamicMessage);
 
 /// Bytes that are no message of the type.

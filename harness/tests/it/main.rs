@@ -1,5 +1,9 @@
-//! End to end, through the real binary.
+//! End to end, through the real binary and on made-up peers.
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod foreign;
+mod fuzz;
+mod invalid;
+mod schema;
 mod support;

@@ -20,12 +20,21 @@ const OF_CALL: [&str; 7] = [
 const OF_REPEAT: [&str; 2] = ["results", "elapsed"];
 const OF_WAIT: [&str; 6] = ["messages", "status", "headers", "trailers", "http", "elapsed"];
 
+/// Why `count` stands in the wrong place.
+const NO_REPEAT: (&str, &str) = (
+    "`count` needs `repeat`",
+    "it says how many calls ended with which status",
+);
+
 /// The step that an expectation belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Call,
     Repeat,
+    /// With `until`: the call may still be open.
     Wait,
+    /// Without: the call has ended.
+    End,
 }
 
 impl Lower<'_, '_> {
@@ -50,9 +59,10 @@ impl Lower<'_, '_> {
 
     /// `expect` of a `wait`; without one, `until` is the expectation.
     pub fn wait_expectations(&mut self, step: &written::Step, place: &Place<'_>) -> Vec<Expectation> {
+        let of = if step.until.is_written() { Of::Wait } else { Of::End };
         step.expect
             .given()
-            .map(|expect| self.expectations(expect, place, Of::Wait))
+            .map(|expect| self.expectations(expect, place, of))
             .unwrap_or_default()
     }
 
@@ -168,16 +178,11 @@ impl Lower<'_, '_> {
                     help,
                 );
             }
-            Of::Call | Of::Wait => {
-                refuse(
-                    count,
-                    "`count` needs `repeat`",
-                    "it says how many calls ended with which status",
-                );
-                if of == Of::Wait {
-                    let help = "a stream has `messages`";
-                    refuse(response, "`response` does not go with `wait`", help);
-                }
+            Of::Call | Of::End => refuse(count, NO_REPEAT.0, NO_REPEAT.1),
+            Of::Wait => {
+                refuse(count, NO_REPEAT.0, NO_REPEAT.1);
+                let help = "an open stream has `messages`; a `wait` without `until` waits for the end of the call";
+                refuse(response, "`response` does not go with `until`", help);
             }
         }
     }
@@ -400,7 +405,7 @@ impl Lower<'_, '_> {
             self.problem(Problem::new(span, "`assert` is empty: it checks nothing"));
         }
         let own: &[&str] = match of {
-            Of::Call => &OF_CALL,
+            Of::Call | Of::End => &OF_CALL,
             Of::Repeat => &OF_REPEAT,
             Of::Wait => &OF_WAIT,
         };

@@ -2,7 +2,7 @@
 
 use super::{BUILT_IN, Lower, PROBE};
 use crate::scenario::{
-    error::{Problem, short, suggest},
+    error::{Problem, did_you_mean, short, suggest},
     expr::{Expr, SelectPath},
 };
 
@@ -61,10 +61,10 @@ impl Lower<'_, '_> {
             _ if place.extra.contains(&root) => None,
             "run" => match field {
                 None | Some("id") => None,
-                Some(field) => Some(Problem::new(
-                    select.span,
-                    suggest(format!("unknown `run.{field}`"), field, ["id"]),
-                )),
+                Some(field) => {
+                    let text = format!("unknown name `run.{}`, did you mean `run.id`?", short(field));
+                    Some(Problem::new(select.span, text))
+                }
             },
             _ if place.in_row => {
                 let text = format!("`{}` has no value in `rows`", short(root));
@@ -105,7 +105,10 @@ impl Lower<'_, '_> {
             Some(_) => None,
             None => {
                 let known = self.vars.iter().map(|var| var.name.as_str());
-                let text = suggest(format!("unknown variable `vars.{}`", short(field)), field, known);
+                let text = match did_you_mean(field, known) {
+                    Some(close) => format!("unknown variable `vars.{}`, did you mean `vars.{close}`?", short(field)),
+                    None => format!("unknown variable `vars.{}`", short(field)),
+                };
                 Some(
                     Problem::new(select.span, text)
                         .help("a variable is defined under `vars`, before others that read it"),
@@ -165,6 +168,10 @@ impl Lower<'_, '_> {
 
     fn unknown(&self, select: &SelectPath, place: &Place<'_>) -> Problem {
         let root = select.root.as_str();
+        if self.own.as_deref() == Some(root) {
+            let problem = Problem::new(select.span, format!("`{root}` is this step itself"));
+            return problem.help("its own `assert` reads `response`, `results`, `messages` and `status` directly");
+        }
         if self.all_ids.contains(root) {
             return Problem::new(
                 select.span,

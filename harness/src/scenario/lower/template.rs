@@ -186,7 +186,11 @@ impl Lower<'_, '_> {
             .get(start..=start + trimmed.len())
             .unwrap_or_default()
             .to_vec();
+        let before = self.problems.len();
         let expr = self.compile(given.node, trimmed, places, place)?;
+        if self.problems.len() > before {
+            return Some(expr);
+        }
         let reads = expr.references();
         match must_read {
             Some(root) if !reads.iter().any(|name| name == root) => {
