@@ -203,6 +203,8 @@ pub struct Background {
     pub spec: CallSpec,
     /// How to know that it is subscribed.
     pub ready: Option<Ready>,
+    /// So many calls under one id, without `ready`.
+    pub repeat: Option<Template>,
     /// Once ready, nothing is read from the connection until a `wait` names the step: a slow consumer.
     pub hold: bool,
 }

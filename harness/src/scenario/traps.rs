@@ -209,8 +209,7 @@ fn last_line(lines: &Lines<'_>, at: usize, last_end: usize) -> Problem {
 }
 
 fn sentence(info: &str) -> String {
-    info.replace("while parsing ", "in ")
-        .replace(['<', '>'], "`")
+    info.replace("while parsing ", "in ").replace(['<', '>'], "`")
 }
 
 fn quoted(text: &str) -> String {

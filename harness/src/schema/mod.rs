@@ -7,6 +7,7 @@ mod load;
 mod reflection;
 mod render;
 mod scalar;
+mod value;
 mod wellknown;
 
 pub use build::{BuildError, build};

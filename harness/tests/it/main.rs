@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod faults;
 mod foreign;
 mod fuzz;
 mod invalid;
 mod schema;
 mod support;
+mod targets;
+mod tidy;
+mod verify;

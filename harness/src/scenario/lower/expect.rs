@@ -14,11 +14,11 @@ use crate::scenario::{
 };
 
 /// What a call's own `assert` reads; a repeated call has `results` alone.
-const OF_CALL: [&str; 7] = [
-    "response", "messages", "status", "headers", "trailers", "http", "elapsed",
+const OF_CALL: [&str; 8] = [
+    "response", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
 ];
 const OF_REPEAT: [&str; 2] = ["results", "elapsed"];
-const OF_WAIT: [&str; 6] = ["messages", "status", "headers", "trailers", "http", "elapsed"];
+const OF_WAIT: [&str; 7] = ["messages", "status", "headers", "trailers", "http", "layer", "elapsed"];
 
 /// Why `count` stands in the wrong place.
 const NO_REPEAT: (&str, &str) = (

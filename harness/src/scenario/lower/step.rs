@@ -51,7 +51,7 @@ const GOES_WITH: [(&str, &[Kind]); 24] = [
     ("connection", &[C, B]),
     ("deadline", &[C, B]),
     ("undescribed", &[C, B]),
-    ("repeat", &[C]),
+    ("repeat", &[C, B]),
     ("concurrency", &[C]),
     ("eventually", &[C]),
     ("cancel_after", &[C]),
@@ -145,7 +145,7 @@ impl Lower<'_, '_> {
             self.known.push(Known {
                 name,
                 background: kind == B,
-                repeated: step.repeat.is_written(),
+                repeated: kind == C && step.repeat.is_written(),
                 deferred,
             });
         }
@@ -203,7 +203,6 @@ impl Lower<'_, '_> {
             let text = format!("`{name}` does not go with `{}`", kind.name());
             let help = match (name, kind) {
                 ("expect", B) => "write it under the `wait` that names this step".to_owned(),
-                ("repeat", B) => "a background step is one call: write one step for each stream".to_owned(),
                 ("id", _) => "the results of a stream are read under the name of its own step".to_owned(),
                 _ => format!(
                     "it goes with {}",
@@ -270,7 +269,7 @@ impl Lower<'_, '_> {
     }
 
     /// A problem at a key, when it is written.
-    fn at_key<T>(&mut self, field: &Field<T>, text: &str, help: &str) {
+    pub(super) fn at_key<T>(&mut self, field: &Field<T>, text: &str, help: &str) {
         if let Some(given) = field.given() {
             self.problem(Problem::new(self.tree.span(given.key), text).help(help));
         }

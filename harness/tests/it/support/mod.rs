@@ -5,7 +5,10 @@ pub mod python;
 pub mod stocktake;
 pub mod tools;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 /// The root of the project.
 pub fn root() -> &'static Path {
@@ -15,4 +18,20 @@ pub fn root() -> &'static Path {
 /// A file or folder under `harness/tests`.
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+}
+
+/// Writes a file of a test.
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Polls for a state that another process reaches; fails after a minute.
+pub fn until(mut state: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !state() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the state was never reached");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -1,7 +1,12 @@
 //! The binary under test.
 
 use super::process::{self, Ended, Server};
-use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 use stocktake::verify::record::{RuleVerdict, RunRecord};
 use tempfile::TempDir;
 
@@ -20,6 +25,46 @@ pub fn serve(arguments: &[&str]) -> Server {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments),
     )
+}
+
+/// The binary with these arguments, to its end.
+pub fn run(arguments: &[&str]) -> Ended {
+    process::run(Command::new(binary()).args(arguments), RUN)
+}
+
+/// A verify run that may have ended before it left a record.
+pub struct Attempt {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// All it wrote there.
+    pub stdout: String,
+    /// All it wrote there.
+    pub stderr: String,
+    /// Its `run.json`, where there is one.
+    pub record: Option<RunRecord>,
+}
+
+/// `stocktake verify TARGET`, with more arguments, whatever comes of it.
+pub fn attempt(target: &str, arguments: &[&str]) -> Attempt {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("run");
+    let mut command = Command::new(binary());
+    command.args(["verify", target, "--out"]).arg(&out).args(arguments);
+    let Ended { code, stdout, stderr } = process::run(&mut command, RUN);
+    Attempt {
+        code,
+        stdout,
+        stderr,
+        record: record(&out),
+    }
+}
+
+/// The record in a run folder, where there is one.
+pub fn record(folder: &Path) -> Option<RunRecord> {
+    folder
+        .join("run.json")
+        .exists()
+        .then(|| stocktake::report::store::read(folder).unwrap())
 }
 
 /// A verify run and its record.
