@@ -8,7 +8,7 @@ use crate::{
     fault::{self, Active, Connection, Fault},
     grpc::{Inventory, Watch, WatchCodec},
     reflection::{self, Index, Reflection},
-    serve::ServeError,
+    serve::{Identity, ServeError},
     simulate::Delayed,
     store::Store,
     telemetry,
@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use inventory_contract::inventory_service_server::InventoryServiceServer;
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -48,8 +49,7 @@ pub struct Dispatch<S> {
     reflection: Reflection,
     max_message: usize,
     delay: Duration,
-    revision: HeaderValue,
-    replica: HeaderValue,
+    identity: Identity,
     fault: Active,
     /// Ends the streams that do not end by themselves when the server shuts down.
     draining: CancellationToken,
@@ -95,17 +95,13 @@ impl<S: Store> Dispatch<S> {
     pub fn new(
         store: Arc<S>,
         config: &Config,
+        identity: Identity,
         health: HealthReporter,
         draining: CancellationToken,
     ) -> Result<Dispatch<S>, ServeError> {
         let fault = Active(config.fault);
         let inventory = Inventory::new(store, fault);
         let max_message = fault::wire::max_message(fault).unwrap_or(config.max_message);
-        let replica = config.replica.clone().unwrap_or_else(short_id);
-        let revision = config
-            .revision
-            .clone()
-            .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned());
         Ok(Dispatch {
             service: InventoryServiceServer::new(inventory.clone()).max_decoding_message_size(max_message),
             inventory,
@@ -113,8 +109,7 @@ impl<S: Store> Dispatch<S> {
             reflection: Reflection(Arc::new(index(fault)?)),
             max_message,
             delay: config.simulate.delay,
-            revision: header_value("revision", revision)?,
-            replica: header_value("replica", replica)?,
+            identity,
             fault,
             draining,
             connections: AtomicU64::new(0),
@@ -152,8 +147,8 @@ impl<S: Store> Dispatch<S> {
             ),
         };
         let headers = response.headers_mut();
-        headers.insert(REVISION, self.revision.clone());
-        headers.insert(REPLICA, self.replica.clone());
+        headers.insert(REVISION, self.identity.revision.clone());
+        headers.insert(REPLICA, self.identity.replica.clone());
         response
     }
 
@@ -174,29 +169,26 @@ impl<S: Store> Dispatch<S> {
             Ok(deadline) => deadline,
             Err(status) => return status.into_http(),
         };
-        match telemetry::started() {
-            None => self.within(deadline, request).await,
-            Some(started) => {
-                let path = request.uri().path().to_owned();
-                let response = self.within(deadline, request).await;
-                telemetry::answered(&path, started, &response);
-                response
-            }
+        let log = telemetry::started().map(|started| (started, request.uri().path().to_owned()));
+        let response = self.within(deadline, request).await;
+        if let Some((started, path)) = log {
+            telemetry::answered(&path, started, &response);
         }
+        response
     }
 
     async fn within(&self, deadline: Option<Instant>, request: Request<Incoming>) -> Response<Body> {
         let route = Route::of(request.uri().path(), self.fault);
-        let answer = async {
+        let mut answer = pin!(async {
             let response = self.route(route, request).await;
             if !self.delay.is_zero() {
                 tokio::time::sleep(self.delay).await;
             }
             response
-        };
+        });
         let response = match deadline {
             None => answer.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline, answer).await {
+            Some(deadline) => match tokio::time::timeout_at(deadline, answer.as_mut()).await {
                 Ok(response) => response,
                 Err(_) => return deadline::exceeded(self.fault).into_http(),
             },
@@ -208,17 +200,18 @@ impl<S: Store> Dispatch<S> {
         }
     }
 
+    /// Calls that are rare or long are boxed, so that the others, which are many, stay small.
     async fn route(&self, route: Route, request: Request<Incoming>) -> Response<Body> {
         let response = match route {
             Route::Inventory => self.service.clone().call(request).await,
             Route::Watch => {
                 let mut grpc = Grpc::new(WatchCodec).max_decoding_message_size(self.max_message);
-                Ok(grpc.server_streaming(Watch(self.inventory.clone()), request).await)
+                Ok(Box::pin(grpc.server_streaming(Watch(self.inventory.clone()), request)).await)
             }
             Route::Health | Route::HealthWatch => self.health.clone().call(request).await,
             Route::Reflection => {
                 let mut grpc = Grpc::new(ProstCodec::default());
-                Ok(grpc.streaming(self.reflection.clone(), request).await)
+                Ok(Box::pin(grpc.streaming(self.reflection.clone(), request)).await)
             }
             Route::Unknown => Ok(fault::wire::unknown_method(self.fault).unwrap_or_else(|| {
                 Status::unimplemented(format!("no method has the path {}", brief_path(&request))).into_http()
@@ -308,14 +301,4 @@ fn index(fault: Active) -> Result<Index, ServeError> {
         index.unlist(inventory_contract::SERVICE);
     }
     Ok(index)
-}
-
-/// Eight hexadecimal digits: enough to tell replicas apart, short enough to read.
-fn short_id() -> String {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    id.get(..8).unwrap_or_default().to_owned()
-}
-
-fn header_value(what: &'static str, value: String) -> Result<HeaderValue, ServeError> {
-    HeaderValue::try_from(&value).map_err(|_| ServeError::Header { what, value })
 }

@@ -89,3 +89,54 @@ fn with_details(code: Code, message: String, details: ErrorDetails, active: Acti
         None => Status::new(code, message),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Problem, Violation};
+
+    #[test]
+    fn every_error_has_its_code_its_http_status_and_its_details() {
+        let (id, sku) = (String::from("p"), String::from("s"));
+        let table = [
+            (
+                InventoryError::Invalid(vec![Violation::new("sku", Problem::Empty)]),
+                Code::InvalidArgument,
+                400,
+            ),
+            (InventoryError::UnknownProduct { id: id.clone() }, Code::NotFound, 404),
+            (InventoryError::DuplicateSku { sku }, Code::AlreadyExists, 409),
+            (
+                InventoryError::Insufficient {
+                    id: id.clone(),
+                    stock: 1,
+                    change: -2,
+                },
+                Code::FailedPrecondition,
+                400,
+            ),
+            (
+                InventoryError::Overflow {
+                    id,
+                    stock: 1,
+                    change: i32::MAX,
+                },
+                Code::OutOfRange,
+                400,
+            ),
+            (InventoryError::TooSlow { buffer: 1 }, Code::ResourceExhausted, 429),
+            (InventoryError::ShuttingDown, Code::Unavailable, 503),
+            (InventoryError::Store, Code::Internal, 500),
+        ];
+        let mut reasons = std::collections::HashSet::new();
+        for (error, code, http) in table {
+            let row = row(&error);
+            assert_eq!((row.code, row.http), (code, http), "{error}");
+            assert!(reasons.insert(row.reason), "{error}");
+            let status = status(&error, Active::default());
+            assert_eq!(status.code(), code);
+            assert_eq!(status.get_error_details().error_info().unwrap().reason, row.reason);
+        }
+    }
+}

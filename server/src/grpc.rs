@@ -367,8 +367,45 @@ impl Encoder for EncodedMessage {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn metadata(pace: &'static str) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(HEARTBEAT_KEY, pace.parse().unwrap());
+        metadata
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_keep_their_pace_from_the_first_on() {
+        let heartbeat = heartbeat(&metadata("60s"), Active::default()).unwrap();
+        let silent = stream::pending::<Result<Arc<Update>, InventoryError>>();
+        let mut updates = Updates {
+            updates: silent,
+            heartbeat,
+            fault: Active::default(),
+        };
+        let start = Instant::now();
+        for minute in 1..=3 {
+            let beat = StockUpdate::decode(updates.next().await.unwrap().unwrap()).unwrap();
+            assert_eq!((beat.product_id.as_str(), beat.reason.as_str()), ("", HEARTBEAT_REASON));
+            assert_eq!(start.elapsed().as_secs(), minute * 60);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_do_not_ask_get_no_heartbeat() {
+        let heartbeat = heartbeat(&MetadataMap::new(), Active::default()).unwrap();
+        let silent = stream::pending::<Result<Arc<Update>, InventoryError>>();
+        let mut updates = Updates {
+            updates: silent,
+            heartbeat,
+            fault: Active::default(),
+        };
+        let day = Duration::from_secs(24 * 3600);
+        assert!(tokio::time::timeout(day, updates.next()).await.is_err());
+    }
 
     #[test]
     fn durations_have_a_whole_amount_and_a_unit() {

@@ -9,6 +9,7 @@ use crate::{
     fault::{self, Active, Fault, Faulty},
     store::{Memory, Store},
 };
+use http::HeaderValue;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -22,6 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
+use uuid::Uuid;
 
 /// The reference service.
 pub struct Server;
@@ -56,11 +58,41 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     config: Config,
+    identity: Identity,
+}
+
+/// What every response says of the server, as header values.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Which version of the service.
+    pub revision: HeaderValue,
+    /// Which of its replicas.
+    pub replica: HeaderValue,
+}
+
+impl Identity {
+    fn of(config: &Config) -> Result<Identity, ServeError> {
+        let revision = config.revision.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
+        // Eight hexadecimal digits: enough to tell replicas apart, short enough to read.
+        let random = format!("{:08x}", Uuid::new_v4().as_fields().0);
+        let replica = config.replica.as_deref().unwrap_or(&random);
+        let value = |what, value: &str| {
+            HeaderValue::from_str(value).map_err(|_| ServeError::Header {
+                what,
+                value: value.to_owned(),
+            })
+        };
+        Ok(Identity {
+            revision: value("revision", revision)?,
+            replica: value("replica", replica)?,
+        })
+    }
 }
 
 impl Server {
     /// Opens the port.
     pub async fn bind(config: Config) -> Result<Bound, ServeError> {
+        let identity = Identity::of(&config)?;
         let refused = |source| ServeError::Bind {
             address: config.listen,
             source,
@@ -71,6 +103,7 @@ impl Server {
             listener,
             address,
             config,
+            identity,
         })
     }
 }
@@ -104,11 +137,12 @@ impl Bound {
             listener,
             address,
             config,
+            identity,
         } = self;
         let health = HealthReporter::new();
         announce(&health, !Active(config.fault).is(Fault::HealthNotServing)).await;
         let draining = CancellationToken::new();
-        let dispatch = Dispatch::new(store.clone(), &config, health.clone(), draining.clone())?;
+        let dispatch = Dispatch::new(store.clone(), &config, identity, health.clone(), draining.clone())?;
         let connections = Connections {
             dispatch: Arc::new(dispatch),
             http: Arc::new(http(&config)),

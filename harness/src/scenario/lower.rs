@@ -23,9 +23,9 @@ use std::{
 };
 
 /// Names that no step and no variable can have: expressions read something else under them.
-pub const BUILT_IN: [&str; 14] = [
+pub const BUILT_IN: [&str; 15] = [
     "vars", "run", "row", "index", "response", "results", "message", "messages", "status", "headers", "trailers",
-    "http", "layer", "elapsed",
+    "http", "layer", "elapsed", "ended",
 ];
 /// Known in `ready.until` only, but no step's name either.
 pub const PROBE: &str = "probe";

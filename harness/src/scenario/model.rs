@@ -88,7 +88,7 @@ pub enum Action {
     /// A call in the foreground, to its end.
     Call(CallStep),
     /// A call that stays open beside the next steps.
-    Background(Background),
+    Background(Box<Background>),
     /// Waits for a message of a background call and judges what it has received.
     Wait(Wait),
     /// Writes one more message on a background call.

@@ -110,6 +110,11 @@ impl DynMsg {
     pub fn to_text(&self) -> String {
         render::to_text(&self.to_json())
     }
+
+    /// The same with every text cut after 80 characters: for logs, whatever a message holds.
+    pub fn to_short_text(&self) -> String {
+        render::to_text(&render::shorten(self.to_json(), 80))
+    }
 }
 
 impl fmt::Debug for DynMsg {

@@ -332,6 +332,22 @@ fn enum_name(message: &DynamicMessage, kind: SingularKind, number: i32) -> Optio
         .map(|value| value.name())
 }
 
+/// A long text as it is shown: its first `most` characters and its size.
+pub(super) fn shorten(value: Json, most: usize) -> Json {
+    match value {
+        Json::String(text) => match text.char_indices().nth(most) {
+            Some((end, _)) => Json::String(format!("{}… ({} bytes)", &text[..end], text.len())),
+            None => Json::String(text),
+        },
+        Json::Array(items) => items.into_iter().map(|item| shorten(item, most)).collect(),
+        Json::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, shorten(value, most)))
+            .collect(),
+        other => other,
+    }
+}
+
 /// JSON in one line, as scenarios write it: keys without quotes where they need none.
 pub(super) fn to_text(value: &Json) -> String {
     match value {

@@ -119,7 +119,7 @@ impl<'a> CaseRun<'a> {
     pub async fn perform(&self, prepared: &Prepared, cancel_after: Option<CancelAfter>, name: &str) -> Observation {
         let Prepared { call, requests } = prepared;
         let text = match requests.as_slice() {
-            [request] => request.to_text(),
+            [request] => request.to_short_text(),
             requests => format!("{} messages", requests.len()),
         };
         self.timeline
@@ -365,7 +365,7 @@ pub fn answer_text(method: &Method, observation: &Observation) -> String {
         return format!("{status} {:?} after {took:.1} ms", cut(&observation.status.message));
     }
     match (method.server_streaming, observation.messages.as_slice()) {
-        (false, [message]) => format!("{status} {} after {took:.1} ms", cut(&message.value.to_text())),
+        (false, [message]) => format!("{status} {} after {took:.1} ms", cut(&message.value.to_short_text())),
         (_, messages) => format!("{status}, {} messages, after {took:.1} ms", messages.len()),
     }
 }

@@ -244,6 +244,7 @@ impl<'a> CaseRun<'a> {
             "messages",
             values::messages(messages.get(stream.before_ready..).unwrap_or_default()),
         );
+        scope.set("ended", Value::Bool(end.is_some()));
         if let Some(end) = &end {
             for (root, value) in values::answer(&stream.method, end) {
                 if root != "messages" {

@@ -14,7 +14,7 @@ use crate::{
         model::{Expectation, Law, Messages, StatusExpectation, Template},
         source::{Located, Span},
     },
-    schema::Method,
+    schema::{DynMsg, Method},
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +102,8 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
                 }
             }
             (None, Some(observation)) => found.extend(self::status(status, observation, seen.scope)),
-            (None, None) => found.push(Mismatch::new(status.span, "the call is still open")),
+            // A stream that is still open has no status yet: `status` speaks of its end, should it come first.
+            (None, None) => *judged -= 1,
         }
     }
     if let Some(pattern) = &expectation.response {
@@ -112,7 +113,7 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
             .and_then(|observation| values::response(seen.method, observation));
         match (render(pattern, seen.scope, found), response) {
             (Some(expected), Some(response)) => {
-                found.extend(with_got(pattern::matches(&expected, &response), &response.to_text()))
+                found.extend(with_got(pattern::matches(&expected, &response), &response))
             }
             (Some(_), None) => found.push(no_response(pattern.span, seen)),
             (None, _) => {}
@@ -186,9 +187,15 @@ fn no_response(span: Span, seen: &Seen<'_>) -> Mismatch {
     }
 }
 
-fn with_got(mismatches: Vec<Mismatch>, got: &str) -> Vec<Mismatch> {
+fn with_got(mismatches: Vec<Mismatch>, got: &DynMsg) -> Vec<Mismatch> {
     let last = mismatches.len().saturating_sub(1);
-    let add = |(i, m): (usize, Mismatch)| if i == last { m.detail("got", got) } else { m };
+    let add = |(i, m): (usize, Mismatch)| {
+        if i == last {
+            m.detail("got", got.to_short_text())
+        } else {
+            m
+        }
+    };
     mismatches.into_iter().enumerate().map(add).collect()
 }
 
@@ -411,7 +418,7 @@ fn judge_messages(expected: &Messages, seen: &Seen<'_>, judged: &mut u64, found:
                 _ => format!("message [{index}] of {} must not arrive", seen.messages.len()),
             };
             found.push(when(
-                Mismatch::new(law.span, text).detail("got", message.value.to_text()),
+                Mismatch::new(law.span, text).detail("got", message.value.to_short_text()),
                 message,
                 seen,
             ));
@@ -432,7 +439,7 @@ fn judge_messages(expected: &Messages, seen: &Seen<'_>, judged: &mut u64, found:
                 Err(error) => format!("message [{index}]: {error}"),
             };
             found.push(when(
-                Mismatch::new(law.span, text).detail("got", message.value.to_text()),
+                Mismatch::new(law.span, text).detail("got", message.value.to_short_text()),
                 message,
                 seen,
             ));
@@ -495,7 +502,7 @@ fn exactly(span: Span, wanted: &[Data], after: &[Message], seen: &Seen<'_>, foun
         .enumerate()
         .filter(|(index, _)| !common.iter().any(|(_, m)| m == index))
     {
-        mismatch = mismatch.detail("extra", format!("[{index}] {}", message.value.to_text()));
+        mismatch = mismatch.detail("extra", format!("[{index}] {}", message.value.to_short_text()));
         first_extra = first_extra.or(Some(message));
     }
     for (index, pattern) in wanted
@@ -549,7 +556,7 @@ fn listing(mismatch: Mismatch, messages: &[Message]) -> Mismatch {
         return mismatch.detail("got", "no message");
     }
     messages.iter().enumerate().fold(mismatch, |m, (i, message)| {
-        m.detail("got", format!("[{i}] {}", message.value.to_text()))
+        m.detail("got", format!("[{i}] {}", message.value.to_short_text()))
     })
 }
 

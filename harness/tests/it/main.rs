@@ -1,5 +1,5 @@
 //! End to end, through the real binary and on made-up peers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod client;
 mod faults;

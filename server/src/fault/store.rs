@@ -178,10 +178,12 @@ impl Store for Faulty {
 
     async fn list(&self, query: &Query) -> Result<Page, InventoryError> {
         self.turn().await;
+        // In the order in which updates take them.
+        let shelf = self.memory.read();
         let mut state = self.state();
         state.lists += 1;
         let stocked = |product: &Product| state.stocked.get(&product.card.id).copied().unwrap_or(true);
-        list::list(self.fault, &self.memory.read(), query, stocked, state.lists)
+        list::list(self.fault, &shelf, query, stocked, state.lists)
     }
 
     async fn create(&self, draft: Draft) -> Result<Product, InventoryError> {

@@ -8,7 +8,10 @@ mod faults;
 mod lifecycle;
 mod products;
 mod protocol;
+mod raw;
 mod reflection;
+mod script;
+mod transcript;
 mod watches;
 
 use inventory_contract::{CreateProductRequest, Product, inventory_service_client::InventoryServiceClient};

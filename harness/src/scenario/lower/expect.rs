@@ -18,7 +18,9 @@ const OF_CALL: [&str; 8] = [
     "response", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
 ];
 const OF_REPEAT: [&str; 2] = ["results", "elapsed"];
-const OF_WAIT: [&str; 7] = ["messages", "status", "headers", "trailers", "http", "layer", "elapsed"];
+const OF_WAIT: [&str; 8] = [
+    "messages", "status", "headers", "trailers", "http", "layer", "elapsed", "ended",
+];
 
 /// Why `count` stands in the wrong place.
 const NO_REPEAT: (&str, &str) = (

@@ -132,7 +132,9 @@ impl Lower<'_, '_> {
         };
         let action = match kind {
             Kind::Call => self.call(step, &place).map(Action::Call),
-            Kind::Background => self.background(step, &place).map(Action::Background),
+            Kind::Background => self
+                .background(step, &place)
+                .map(|background| Action::Background(Box::new(background))),
             Kind::Wait => self.wait(step, &place).map(Action::Wait),
             Kind::Send => self.send(step, &place),
             Kind::Close => step.close.given().map(|name| Action::Close {
