@@ -89,6 +89,16 @@ pub struct Detail {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata(pub Vec<(String, String)>);
 
+impl Metadata {
+    /// The first value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
 /// What HTTP showed.
 #[derive(Clone, Debug, Default)]
 pub struct HttpFacts {

@@ -25,9 +25,9 @@ use std::{
 };
 
 /// Names that no step and no variable can have: expressions read something else under them.
-pub const BUILT_IN: [&str; 13] = [
+pub const BUILT_IN: [&str; 15] = [
     "vars", "run", "row", "index", "response", "results", "message", "messages", "status", "headers", "trailers",
-    "http", "elapsed",
+    "http", "layer", "elapsed", "ended",
 ];
 /// Known in `ready.until` only, but no step's name either.
 pub const PROBE: &str = "probe";

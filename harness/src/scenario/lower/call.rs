@@ -222,9 +222,14 @@ impl Lower<'_, '_> {
     pub fn background(&mut self, step: &written::Step, place: &Place<'_>) -> Option<Background> {
         let spec = self.spec(step, place);
         let ready = step.ready.given().and_then(|ready| self.ready(ready, place));
+        if step.repeat.is_written() {
+            let help = "readiness is proven for one stream: drop `repeat`, or judge by what follows";
+            self.at_key(&step.ready, "`ready` does not go with `repeat`", help);
+        }
         Some(Background {
             spec: spec?,
             ready,
+            repeat: step.repeat.given().and_then(|count| self.count(count, place, 1)),
             hold: step.hold.value().copied().unwrap_or(false),
         })
     }

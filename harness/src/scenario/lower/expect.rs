@@ -15,11 +15,13 @@ use crate::scenario::{
 };
 
 /// What a call's own `assert` reads; a repeated call has `results` alone.
-const OF_CALL: [&str; 7] = [
-    "response", "messages", "status", "headers", "trailers", "http", "elapsed",
+const OF_CALL: [&str; 8] = [
+    "response", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
 ];
 const OF_REPEAT: [&str; 2] = ["results", "elapsed"];
-const OF_WAIT: [&str; 6] = ["messages", "status", "headers", "trailers", "http", "elapsed"];
+const OF_WAIT: [&str; 8] = [
+    "messages", "status", "headers", "trailers", "http", "layer", "elapsed", "ended",
+];
 
 /// Why `count` stands in the wrong place.
 const NO_REPEAT: (&str, &str) = (

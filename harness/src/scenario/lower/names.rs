@@ -36,7 +36,9 @@ pub struct Known {
 }
 
 /// What can be read of an earlier step.
-const RESULTS: [&str; 4] = ["response", "results", "messages", "status"];
+const RESULTS: [&str; 9] = [
+    "response", "results", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
+];
 
 impl Lower<'_, '_> {
     /// Checks every name that an expression reads; the first mistake of each root is enough.
@@ -59,9 +61,13 @@ impl Lower<'_, '_> {
         match root {
             _ if place.extra.contains(&root) => None,
             "run" => match field {
-                None | Some("id") => None,
+                None | Some("id" | "protocol") => None,
                 Some(field) => {
-                    let text = format!("unknown name `run.{}`, did you mean `run.id`?", short(field));
+                    let text = suggest(
+                        format!("unknown name `run.{}`", short(field)),
+                        field,
+                        ["id", "protocol"],
+                    );
                     Some(Problem::new(select.span, text))
                 }
             },

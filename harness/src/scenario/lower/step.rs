@@ -51,7 +51,7 @@ const GOES_WITH: [(&str, &[Kind]); 24] = [
     ("connection", &[C, B]),
     ("deadline", &[C, B]),
     ("undescribed", &[C, B]),
-    ("repeat", &[C]),
+    ("repeat", &[C, B]),
     ("concurrency", &[C]),
     ("eventually", &[C]),
     ("cancel_after", &[C]),
@@ -131,8 +131,10 @@ impl Lower<'_, '_> {
             ..Place::default()
         };
         let action = match kind {
-            Kind::Call => self.call(step, &place).map(Action::Call),
-            Kind::Background => self.background(step, &place).map(Action::Background),
+            Kind::Call => self.call(step, &place).map(|call| Action::Call(Box::new(call))),
+            Kind::Background => self
+                .background(step, &place)
+                .map(|background| Action::Background(Box::new(background))),
             Kind::Wait => self.wait(step, &place).map(Action::Wait),
             Kind::Send => self.send(step, &place),
             Kind::Close => step.close.given().map(|name| Action::Close {
@@ -146,7 +148,7 @@ impl Lower<'_, '_> {
                 name,
                 Known {
                     background: kind == B,
-                    repeated: step.repeat.is_written(),
+                    repeated: kind == C && step.repeat.is_written(),
                     deferred,
                 },
             );
@@ -205,7 +207,6 @@ impl Lower<'_, '_> {
             let text = format!("`{name}` does not go with `{}`", kind.name());
             let help = match (name, kind) {
                 ("expect", B) => "write it under the `wait` that names this step".to_owned(),
-                ("repeat", B) => "a background step is one call: write one step for each stream".to_owned(),
                 ("id", _) => "the results of a stream are read under the name of its own step".to_owned(),
                 _ => format!(
                     "it goes with {}",
@@ -272,7 +273,7 @@ impl Lower<'_, '_> {
     }
 
     /// A problem at a key, when it is written.
-    fn at_key<T>(&mut self, field: &Field<T>, text: &str, help: &str) {
+    pub(super) fn at_key<T>(&mut self, field: &Field<T>, text: &str, help: &str) {
         if let Some(given) = field.given() {
             self.problem(Problem::new(self.tree.span(given.key), text).help(help));
         }

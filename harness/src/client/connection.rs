@@ -1,0 +1,154 @@
+//! The connection that calls share, opened again when it is lost.
+
+use super::connect::{Link, Plan, Window, connect};
+use super::tls::Tls;
+use super::{Call, ConnectError, GRACE, OpenCall, Options, Target};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Calls one target. Cheap to clone; clones share a connection.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub target: Target,
+    pub options: Options,
+    tls: Option<Tls>,
+    /// Locked while connecting, so that calls wait for one connection instead of opening one each.
+    live: Mutex<Live>,
+}
+
+#[derive(Default)]
+struct Live {
+    link: Option<Link>,
+    /// The last attempt, where it failed: whoever waited for it fails with it instead of trying again.
+    failure: Option<(Instant, ConnectError)>,
+}
+
+impl Client {
+    /// No I/O but reading the certificates.
+    pub fn new(target: Target, options: Options) -> Result<Client, ConnectError> {
+        if let Some(authority) = &options.authority {
+            check_authority(authority)?;
+        }
+        let tls = match target.is_tls() {
+            true => Some(Tls::new(&target, &options)?),
+            false => None,
+        };
+        Ok(Client {
+            shared: Arc::new(Shared {
+                target,
+                options,
+                tls,
+                live: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Whom it calls.
+    pub fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    /// Opens a call. Never fails: without a connection the call ends at once, on the transport layer.
+    pub async fn open(&self, call: &Call) -> OpenCall {
+        let started = Instant::now();
+        let within = self.shared.options.connect_timeout.min(call.deadline + GRACE);
+        let mut again = true;
+        loop {
+            let link = match (call.small_window, call.fresh_connection) {
+                (true, _) => self.connect(Window::Small, within).await,
+                (false, true) => self.connect(Window::Normal, within).await,
+                (false, false) => self.shared_link(within).await,
+            };
+            let link = match link {
+                Ok(link) => link,
+                Err(error) => return OpenCall::unconnected(call, &error, started),
+            };
+            match OpenCall::start(call, &self.shared, link, started) {
+                Ok(open) => return open,
+                // The connection ended in between, before anything of the call was sent.
+                Err(error) if again && (error.is_io() || error.is_go_away()) => {
+                    again = false;
+                    self.shared.forget_connection();
+                }
+                Err(error) => return OpenCall::unopened(call, &error, started),
+            }
+        }
+    }
+
+    /// Ok once the target's HTTP/2 SETTINGS have arrived, on a connection of its own.
+    pub async fn probe(&self, within: Duration) -> Result<(), ConnectError> {
+        self.connect(Window::Normal, within).await.map(drop)
+    }
+
+    async fn connect(&self, window: Window, within: Duration) -> Result<Link, ConnectError> {
+        connect(Plan {
+            target: &self.shared.target,
+            tls: self.shared.tls.as_ref(),
+            window,
+            within,
+        })
+        .await
+    }
+
+    /// The shared connection; a new one where it has ended.
+    async fn shared_link(&self, within: Duration) -> Result<Link, ConnectError> {
+        let asked = Instant::now();
+        let mut live = self.shared.live.lock().await;
+        if let Some(link) = live.link.take()
+            && let Ok(send) = link.send.clone().ready().await
+        {
+            let link = Link { send, ..link };
+            live.link = Some(link.clone());
+            return Ok(link);
+        }
+        if let Some((failed, error)) = &live.failure
+            && *failed >= asked
+        {
+            return Err(error.clone());
+        }
+        match self.connect(Window::Normal, within).await {
+            Ok(link) => {
+                *live = Live {
+                    link: Some(link.clone()),
+                    failure: None,
+                };
+                Ok(link)
+            }
+            Err(error) => {
+                live.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+fn check_authority(authority: &str) -> Result<(), ConnectError> {
+    let refuse = |reason: String| {
+        Err(ConnectError::Authority {
+            authority: authority.to_owned(),
+            reason,
+        })
+    };
+    if authority.contains('@') {
+        return refuse("it holds no user and no password".to_owned());
+    }
+    match authority.parse::<http::uri::Authority>() {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(error.to_string()),
+    }
+}
+
+impl Shared {
+    /// Lets the next call open a new connection; calls on the old one go on.
+    pub fn forget_connection(&self) {
+        if let Ok(mut live) = self.live.try_lock() {
+            live.link = None;
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! `report.md`: the verdict for a GitHub step summary or a pull request. Pure.
+//!
+//! GitHub takes 1 MiB per step summary and shows nothing of a larger one, so every part has a bound and failures are cut
+//! first, with a line that says how many.
+
+use super::{
+    escape::{code_span, fence, markdown as text_of},
+    failure,
+    standing::{self, Standing},
+    text,
+};
+use crate::verify::record::{CaseRecord, LevelName, RunRecord, VerdictResult};
+
+/// Bytes for the failures.
+const FAILURES_BYTES: usize = 600_000;
+
+/// Bytes for the rows of each other list: five of them and the failures leave 100,000 for all else.
+const LIST_BYTES: usize = 60_000;
+
+/// Characters of one foreign text.
+const CHARACTERS: usize = 300;
+
+/// The file's text.
+pub fn render(record: &RunRecord) -> String {
+    let mut page = String::new();
+    let mark = match record.verdict.result {
+        VerdictResult::Passed => "✅",
+        VerdictResult::Failed => "❌",
+        VerdictResult::NotJudged | VerdictResult::Interrupted => "⚠️",
+    };
+    let words = standing::verdict_words(record.verdict.result);
+    page.push_str(&format!(
+        "## {mark} stocktake {}: {words}\n\n",
+        foreign(&record.command)
+    ));
+    page.push_str(&format!("**{}**\n\n", foreign(&record.verdict.sentence)));
+    page.push_str(&format!(
+        "{} · {} · {}\n\n",
+        target(record),
+        cases(record),
+        text::duration(record.elapsed_ms)
+    ));
+    rules(record, &mut page);
+    failures(record, &mut page);
+    without_verdict(record, &mut page);
+    residue(record, &mut page);
+    caveats(record, &mut page);
+    page.push_str(&identity(record));
+    page
+}
+
+fn target(record: &RunRecord) -> String {
+    let protocols: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
+    format!("{} ({})", code(&record.target.address), protocols.join(", "))
+}
+
+fn cases(record: &RunRecord) -> String {
+    let counts: Vec<String> = standing::counts(record)
+        .into_iter()
+        .map(|(standing, n)| format!("{} {}", text::count(n), standing.words()))
+        .collect();
+    let incomplete = if record.verdict.complete {
+        ""
+    } else {
+        ", not run to the end"
+    };
+    format!(
+        "{}: {}{incomplete}",
+        text::plural(record.verdict.counts.cases, "case", "cases"),
+        counts.join(", ")
+    )
+}
+
+fn rules(record: &RunRecord, page: &mut String) {
+    let rules = standing::rules_not_passed(record);
+    if rules.is_empty() {
+        page.push_str(&format!(
+            "All {} passed.\n\n",
+            text::plural(record.rules.len() as u64, "rule", "rules")
+        ));
+        return;
+    }
+    page.push_str("### Rules not passed\n\n");
+    page.push_str("| rule | level | verdict | failed | passed | says |\n| --- | --- | --- | ---: | ---: | --- |\n");
+    let rows = rules.iter().map(|(rule, standing)| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            code(&rule.id).replace('|', "\\|"),
+            level(rule.level),
+            standing_cell(*standing),
+            text::count(rule.failed),
+            text::count(rule.passed),
+            foreign(&rule.text)
+        )
+    });
+    list(rows, "rule", "rules", page);
+    if rules.iter().any(|(_, standing)| *standing == Standing::FailedShould) {
+        page.push_str("A failed `should` rule does not decide the verdict; `--level should` lets it.\n\n");
+    }
+}
+
+fn failures(record: &RunRecord, page: &mut String) {
+    let failures = standing::failures(record);
+    if failures.is_empty() {
+        return;
+    }
+    page.push_str("### Failures\n\n");
+    let cut = bounded(
+        failures.iter().map(|(case, standing)| failure_details(case, *standing)),
+        FAILURES_BYTES,
+        page,
+    );
+    if cut > 0 {
+        page.push_str(&format!(
+            "… {} cut, because GitHub shows no summary above 1 MiB; `index.html` and `run.json` have all.\n\n",
+            text::plural(cut, "more failure is", "more failures are")
+        ));
+    }
+}
+
+fn failure_details(case: &CaseRecord, standing: Standing) -> String {
+    let block = failure::block(case, standing);
+    let fence = fence(&block);
+    let open = if standing.decides() { " open" } else { "" };
+    let rules = text::cap(&failure::failed_rules(case).join(", "), CHARACTERS);
+    // Markdown is not looked at inside <summary>, so entities alone are escaped there.
+    format!(
+        "<details{open}><summary>{} <b>{}</b> {}</summary>\n\n{fence}text\n{block}{fence}\n\n</details>\n\n",
+        icon(standing),
+        in_html(&text::cap(&case.name(), CHARACTERS)),
+        in_html(&rules)
+    )
+}
+
+fn without_verdict(record: &RunRecord, page: &mut String) {
+    let groups = standing::without_verdict(record);
+    if groups.is_empty() {
+        return;
+    }
+    page.push_str("### Skipped and not judged\n\n| | cases | reason |\n| --- | ---: | --- |\n");
+    let rows = groups.iter().map(|(standing, reason, cases)| {
+        format!(
+            "| {} | {} | {} |\n",
+            standing.words(),
+            text::count(cases.len() as u64),
+            foreign(reason)
+        )
+    });
+    list(rows, "reason", "reasons", page);
+}
+
+fn residue(record: &RunRecord, page: &mut String) {
+    if record.residue.is_empty() {
+        return;
+    }
+    let n = text::plural(record.residue.len() as u64, "item", "items");
+    page.push_str(&format!("<details><summary>Left on the target: {n}</summary>\n\n"));
+    let rows = record.residue.iter().map(|left| {
+        let why = if left.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", foreign(&left.why))
+        };
+        format!("- {}{why}\n", code(&left.what))
+    });
+    list(rows, "item", "items", page);
+    page.push_str("</details>\n\n");
+}
+
+fn caveats(record: &RunRecord, page: &mut String) {
+    if record.caveats.is_empty() {
+        return;
+    }
+    page.push_str("### Caveats\n\n");
+    let rows = record
+        .caveats
+        .iter()
+        .map(|caveat| format!("- {} → {}\n", foreign(&caveat.text), foreign(&caveat.remedy)));
+    list(rows, "caveat", "caveats", page);
+}
+
+fn identity(record: &RunRecord) -> String {
+    let mut options = String::new();
+    let cut = bounded(
+        record
+            .options
+            .iter()
+            .map(|(name, value)| format!("{} ", code(&format!("{name}={value}")))),
+        LIST_BYTES,
+        &mut options,
+    );
+    if cut > 0 {
+        options.push_str(&format!("and {} more", text::count(cut)));
+    }
+    format!(
+        "<sub>Run {} of {}, stocktake {} on {} with {}; suite {}, {}, sha256 {}; descriptors: {}; options: {}</sub>\n",
+        code(&record.run_id),
+        foreign(&text::instant(&record.started)),
+        foreign(&record.host.stocktake),
+        foreign(&record.host.system),
+        text::plural(record.host.cpus as u64, "processor", "processors"),
+        code(&record.suite.name),
+        text::plural(record.suite.files as u64, "file", "files"),
+        code(&record.suite.sha256.chars().take(12).collect::<String>()),
+        foreign(&record.target.descriptors),
+        if options.is_empty() { "none" } else { options.trim_end() }
+    )
+}
+
+/// Rows, and below them how many were cut.
+fn list(rows: impl Iterator<Item = String>, one: &str, many: &str, page: &mut String) {
+    let cut = bounded(rows, LIST_BYTES, page);
+    page.push('\n');
+    if cut > 0 {
+        page.push_str(&format!(
+            "… and {} more; `index.html` has all.\n\n",
+            text::plural(cut, one, many)
+        ));
+    }
+}
+
+/// As many rows as fit into so many bytes; returns how many did not.
+fn bounded(rows: impl Iterator<Item = String>, bytes: usize, page: &mut String) -> u64 {
+    let (begin, mut cut) = (page.len(), 0);
+    for row in rows {
+        if cut > 0 || page.len() - begin + row.len() > bytes {
+            cut += 1;
+        } else {
+            page.push_str(&row);
+        }
+    }
+    cut
+}
+
+fn level(level: LevelName) -> &'static str {
+    match level {
+        LevelName::Must => "must",
+        LevelName::Should => "should",
+    }
+}
+
+fn icon(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Failed | Standing::UnexpectedPass => "❌",
+        Standing::FailedShould => "🟡",
+        Standing::KnownFailing | Standing::NotJudged | Standing::Skipped => "⚪",
+        Standing::Passed => "✅",
+    }
+}
+
+fn standing_cell(standing: Standing) -> String {
+    format!("{} {}", icon(standing), standing.words())
+}
+
+fn foreign(text: &str) -> String {
+    text_of(&text::cap(text, CHARACTERS))
+}
+
+fn code(text: &str) -> String {
+    code_span(&text::cap(text, CHARACTERS))
+}
+
+fn in_html(text: &str) -> String {
+    super::escape::visible(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('@', "@<!-- -->")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_run_with_one_of_everything() {
+        insta::assert_snapshot!(render(&sample::failing()));
+    }
+
+    #[test]
+    fn a_run_that_passes_is_short() {
+        insta::assert_snapshot!(render(&sample::passing()));
+    }
+
+    #[test]
+    fn a_hostile_text_stays_text() {
+        let page = render(&sample::hostile());
+        assert!(!page.chars().any(|c| c.is_control() && c != '\n'), "{page:?}");
+        insta::assert_snapshot!(page);
+    }
+
+    #[test]
+    fn ten_thousand_failures_fit_a_step_summary() {
+        let mut record = sample::hostile();
+        let case = record.cases.first().cloned();
+        record.cases = case.into_iter().cycle().take(10_000).collect();
+        record.residue = record.residue.into_iter().cycle().take(10_000).collect();
+        record.rules = record.rules.into_iter().cycle().take(10_000).collect();
+        record.caveats = record.caveats.into_iter().cycle().take(10_000).collect();
+        record.verdict.sentence = "x".repeat(2_000_000);
+        let page = render(&record);
+        assert!(page.len() < 1 << 20, "{} bytes", page.len());
+        assert!(page.contains("more failures are cut, because GitHub shows no summary above 1 MiB"));
+        assert_eq!(page.matches("<details").count(), page.matches("</details>\n").count());
+    }
+}

@@ -1,0 +1,476 @@
+//! Records made by hand, for the tests of the renderers.
+
+use crate::{client::Protocol, verify::record::*};
+
+/// Everything held.
+pub fn passing() -> RunRecord {
+    let cases = vec![
+        case(
+            "get_stored",
+            None,
+            "what was created can be read",
+            "get_stored",
+            12,
+            &["get.stored", "create.stored"],
+        ),
+        case(
+            "list_bounds",
+            Some("page 0"),
+            "bounds of page and page size",
+            "list_bounds",
+            21,
+            &["list.page-floor"],
+        ),
+        case(
+            "list_bounds",
+            Some("size 101"),
+            "bounds of page and page size",
+            "list_bounds",
+            22,
+            &["list.page-size-clamp"],
+        ),
+        case(
+            "watch_category_filter",
+            None,
+            "a category watch delivers that category only",
+            "watch_category_filter",
+            3,
+            &["watch.category"],
+        ),
+    ];
+    let rules = vec![
+        rule(
+            "get.stored",
+            LevelName::Must,
+            "returns what was stored, current after every accepted update",
+            1,
+            0,
+            0,
+        ),
+        rule(
+            "list.page-floor",
+            LevelName::Must,
+            "page is 1-based, below 1 means 1",
+            1,
+            0,
+            0,
+        ),
+        rule(
+            "list.page-size-clamp",
+            LevelName::Must,
+            "page_size is clamped to 1..100; 0 means 1",
+            1,
+            0,
+            0,
+        ),
+        rule(
+            "create.stored",
+            LevelName::Must,
+            "every field comes back exactly: Unicode, full double precision, stock 0 and 2147483647",
+            1,
+            0,
+            0,
+        ),
+        rule(
+            "watch.category",
+            LevelName::Must,
+            "category filters as in ListProducts",
+            1,
+            0,
+            0,
+        ),
+    ];
+    let counts = Counts {
+        cases: 4,
+        passed: 4,
+        ..Counts::default()
+    };
+    RunRecord {
+        schema_version: SCHEMA_VERSION,
+        command: "verify".into(),
+        run_id: "8q2m4x".into(),
+        started: "2026-11-22T19:05:00.125Z".into(),
+        elapsed_ms: 2345,
+        target: TargetRecord {
+            address: "http://127.0.0.1:50051".into(),
+            descriptors: "reflection v1".into(),
+            protocols: vec![Protocol::Grpc],
+            answered_by: vec![("rev-7/replica-a".into(), 211)],
+        },
+        suite: SuiteRecord {
+            name: "embedded".into(),
+            files: 3,
+            sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        },
+        host: HostRecord {
+            stocktake: "0.1.0".into(),
+            system: "linux x86_64".into(),
+            cpus: 2,
+        },
+        options: vec![("level".into(), "must".into()), ("jobs".into(), "8".into())],
+        cases,
+        rules,
+        residue: vec![residue("product st-8q2m4x-bounds", "")],
+        caveats: vec![],
+        verdict: Verdict {
+            result: VerdictResult::Passed,
+            exit_code: 0,
+            sentence: "every rule that was judged holds: 4 of 4 cases passed".into(),
+            complete: true,
+            counts,
+        },
+    }
+}
+
+/// One of everything: failures that decide and that do not, known ones, skips, a lost target.
+pub fn failing() -> RunRecord {
+    let mut record = passing();
+    if let Some(watch) = record.cases.last_mut() {
+        watch.outcome = Outcome::Failed;
+        watch.elapsed_ms = 1873;
+        watch.mismatches = watch_mismatches();
+        watch.timeline = timeline();
+        watch.left = vec![
+            "product st-8q2m4x-watched (stock 15)".into(),
+            "product st-8q2m4x-other (stock 10)".into(),
+        ];
+    }
+    let mut nan = case(
+        "create_invalid",
+        Some("NaN price"),
+        "invalid products are refused",
+        "create_invalid",
+        30,
+        &["create.invalid-price"],
+    );
+    nan.outcome = Outcome::Failed;
+    nan.level = LevelName::Should;
+    nan.mismatches = vec![MismatchRecord {
+        rules: vec!["create.invalid-price".into()],
+        level: LevelName::Should,
+        step: "step 1".into(),
+        file: nan.file.clone(),
+        line: 41,
+        column: 17,
+        source: "    expect: { status: INVALID_ARGUMENT }".into(),
+        width: 24,
+        summary: "status is OK, expected INVALID_ARGUMENT".into(),
+        details: vec![("got".into(), r#"{id: "p-91", name: "st-8q2m4x", price: nan}"#.into())],
+    }];
+    let mut known = case(
+        "bulk_duplicates",
+        None,
+        "a duplicate fails its row only",
+        "bulk_duplicates",
+        4,
+        &["bulk.status-ok"],
+    );
+    known.outcome = Outcome::KnownFailing {
+        reason: "INV-212, fixed in the next release".into(),
+    };
+    known.mismatches = vec![MismatchRecord {
+        rules: vec!["bulk.status-ok".into()],
+        level: LevelName::Must,
+        step: "import".into(),
+        file: known.file.clone(),
+        line: 33,
+        column: 7,
+        source: "      status: OK".into(),
+        width: 10,
+        summary: "status is ALREADY_EXISTS, expected OK".into(),
+        details: vec![
+            ("message".into(), "SKU st-8q2m4x-1 exists".into()),
+            ("http".into(), "200, trailers-only".into()),
+        ],
+    }];
+    let mut surprise = case(
+        "get_unknown",
+        None,
+        "an unknown id is NOT_FOUND",
+        "get_unknown",
+        3,
+        &["get.unknown"],
+    );
+    surprise.outcome = Outcome::UnexpectedPass {
+        reason: "INV-190".into(),
+    };
+    let mut skipped = case(
+        "rpc_health",
+        None,
+        "the health service answers SERVING",
+        "rpc_health",
+        3,
+        &["rpc.health"],
+    );
+    skipped.outcome = Outcome::Skipped {
+        reason: "the target describes no grpc.health.v1.Health".into(),
+    };
+    skipped.elapsed_ms = 0;
+    skipped.judged = 0;
+    record.cases.extend([nan, known, surprise, skipped]);
+    for row in ["32 watches", "100 watches"] {
+        let mut lost = case(
+            "watch_starvation",
+            Some(row),
+            "open watches starve no unary call",
+            "watch_starvation",
+            9,
+            &["watch.no-starvation"],
+        );
+        lost.outcome = Outcome::NotJudged {
+            reason: "the target has stopped answering: connection refused".into(),
+        };
+        lost.judged = 0;
+        record.cases.push(lost);
+    }
+    if let Some(watch) = record.rules.last_mut() {
+        (watch.passed, watch.failed, watch.verdict) = (0, 1, RuleVerdict::Failed);
+        watch.failed_cases = vec!["watch_category_filter (grpc)".into()];
+    }
+    let mut bulk = rule(
+        "bulk.status-ok",
+        LevelName::Must,
+        "the status is OK, whatever the rows were",
+        2,
+        1,
+        0,
+    );
+    bulk.verdict = RuleVerdict::KnownFailing;
+    bulk.failed_cases = vec!["bulk_duplicates (grpc)".into()];
+    let mut price = rule(
+        "create.invalid-price",
+        LevelName::Should,
+        "a price that is negative, NaN or infinite is INVALID_ARGUMENT",
+        2,
+        1,
+        0,
+    );
+    price.failed_cases = vec!["create_invalid[NaN price] (grpc)".into()];
+    record.rules.extend([
+        price,
+        bulk,
+        rule(
+            "rpc.health",
+            LevelName::Should,
+            "the standard health service answers SERVING",
+            0,
+            0,
+            1,
+        ),
+        rule(
+            "watch.no-starvation",
+            LevelName::Must,
+            "with 32 watches open (or refused with RESOURCE_EXHAUSTED) a unary call answers in 2 s",
+            0,
+            0,
+            2,
+        ),
+    ]);
+    record
+        .residue
+        .push(residue("product st-8q2m4x-watched", "clean-up answered UNAVAILABLE"));
+    record.caveats.push(Caveat {
+        text: "two revisions answered in one run: rev-7 (180 calls), rev-8 (31 calls)".into(),
+        remedy: "wait for the rollout to end, or name one with --expect-revision rev-8".into(),
+    });
+    record.target.answered_by = vec![("rev-7/replica-a".into(), 180), ("rev-8/replica-b".into(), 31)];
+    record.elapsed_ms = 74_310;
+    record.verdict = Verdict {
+        result: VerdictResult::Failed,
+        exit_code: 1,
+        sentence: "1 rule that the contract promises does not hold: watch.category; the target stopped answering before 2 cases were judged".into(),
+        complete: false,
+        counts: Counts {
+            cases: record.cases.len() as u64,
+            passed: 3,
+            failed: 1,
+            failed_should: 1,
+            known_failing: 1,
+            unexpected_pass: 1,
+            skipped: 1,
+            not_judged: 2,
+        },
+    };
+    record
+}
+
+/// What a hostile target and a hostile scenario would like to smuggle into a report.
+pub const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J</pre></details><script>alert(1)</script><img src=http://evil.example/x>|`````|\n::error::x\r##vso[task.setvariable]]]>&\u{0}\u{ffff}\u{202e}![i](http://evil.example/i) @everyone";
+
+/// A failure of such a target, with that text wherever text can stand.
+pub fn hostile() -> RunRecord {
+    let mut record = failing();
+    record.cases.rotate_left(3);
+    let bad = || HOSTILE.to_owned();
+    for case in &mut record.cases {
+        case.title = bad();
+        case.left = vec![bad()];
+        if case.row.is_some() {
+            case.row = Some(bad());
+        }
+        if let Outcome::Skipped { reason } | Outcome::NotJudged { reason } | Outcome::KnownFailing { reason } =
+            &mut case.outcome
+        {
+            *reason = bad();
+        }
+        for mismatch in &mut case.mismatches {
+            mismatch.summary = bad();
+            mismatch.details = vec![("got".into(), bad()), (bad(), "label".into())];
+            mismatch.source = format!("      # {HOSTILE}");
+            mismatch.rules.push(bad());
+        }
+        for entry in &mut case.timeline {
+            entry.text = bad();
+        }
+    }
+    for rule in &mut record.rules {
+        rule.text = bad();
+    }
+    record.residue.push(Residue {
+        what: bad(),
+        why: bad(),
+    });
+    record.caveats.push(Caveat {
+        text: bad(),
+        remedy: bad(),
+    });
+    record.target.address = bad();
+    record.target.answered_by.push((bad(), 1));
+    record.suite.name = bad();
+    record.options.push((bad(), bad()));
+    record.verdict.sentence = bad();
+    record
+}
+
+fn case(id: &str, row: Option<&str>, title: &str, file: &str, line: usize, rules: &[&str]) -> CaseRecord {
+    CaseRecord {
+        scenario: id.into(),
+        title: title.into(),
+        row: row.map(str::to_owned),
+        protocol: Protocol::Grpc,
+        file: format!("scenarios/verify/{file}.yaml"),
+        line,
+        rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        level: LevelName::Must,
+        outcome: Outcome::Passed,
+        elapsed_ms: 12,
+        judged: 5,
+        mismatches: vec![],
+        timeline: vec![],
+        left: vec![],
+    }
+}
+
+fn rule(id: &str, level: LevelName, text: &str, passed: u64, failed: u64, not_judged: u64) -> RuleRecord {
+    let verdict = match (failed, passed) {
+        (1.., _) => RuleVerdict::Failed,
+        (0, 1..) => RuleVerdict::Passed,
+        (0, 0) => RuleVerdict::NotJudged,
+    };
+    RuleRecord {
+        id: id.into(),
+        level,
+        text: text.into(),
+        passed,
+        failed,
+        not_judged,
+        failed_cases: vec![],
+        verdict,
+    }
+}
+
+fn residue(what: &str, why: &str) -> Residue {
+    Residue {
+        what: what.into(),
+        why: why.into(),
+    }
+}
+
+fn watch_mismatches() -> Vec<MismatchRecord> {
+    let file = "scenarios/verify/watch_category_filter.yaml".to_owned();
+    vec![
+        MismatchRecord {
+            rules: vec!["watch.category".into()],
+            level: LevelName::Must,
+            step: "watch".into(),
+            file: file.clone(),
+            line: 72,
+            column: 9,
+            source: "        exactly:".into(),
+            width: 7,
+            summary: "3 messages, expected 2".into(),
+            details: vec![
+                (
+                    "extra".into(),
+                    r#"[1] {product_id: "p-7f3c", old_quantity: 11, new_quantity: 10, reason: "noise"}"#.into(),
+                ),
+                (
+                    "when".into(),
+                    "41 ms after `noise` was answered, 18 ms before `fence`".into(),
+                ),
+            ],
+        },
+        MismatchRecord {
+            rules: vec!["watch.category".into()],
+            level: LevelName::Must,
+            step: "watch".into(),
+            file,
+            line: 105,
+            column: 9,
+            source: "        each:".into(),
+            width: 4,
+            summary: r#"message [1]: message.product_name == "watched" is false: "other" == "watched""#.into(),
+            details: vec![],
+        },
+    ]
+}
+
+fn timeline() -> Vec<TimelineEntry> {
+    let entry = |at_ms: f64, step: &str, kind: &str, text: &str| TimelineEntry {
+        at_ms,
+        step: step.into(),
+        kind: kind.into(),
+        text: text.into(),
+    };
+    vec![
+        entry(
+            0.412,
+            "watched",
+            "call",
+            r#"CreateProduct {name: "watched", sku: "st-8q2m4x-watched", price: 9.99, stock_quantity: 10}"#,
+        ),
+        entry(3.207, "watched", "answer", r#"OK {id: "p-7f3b", stock_quantity: 10}"#),
+        entry(
+            8.5,
+            "watch",
+            "call",
+            r#"WatchStockChanges {category: "st-8q2m4x-watched"}"#,
+        ),
+        entry(
+            261.004,
+            "watch",
+            "probe",
+            r#"UpdateStock {id: "p-7f3b", quantity_change: 1, reason: "probe"}"#,
+        ),
+        entry(
+            263.25,
+            "watch",
+            "ready",
+            r#"{product_id: "p-7f3b", new_quantity: 11, reason: "probe"}"#,
+        ),
+        entry(
+            270.1,
+            "noise",
+            "call",
+            r#"UpdateStock {id: "p-7f3c", quantity_change: -1, reason: "noise"}"#,
+        ),
+        entry(272.333, "noise", "answer", "OK {stock_quantity: 10}"),
+        entry(
+            313.333,
+            "watch",
+            "message",
+            r#"{product_id: "p-7f3c", old_quantity: 11, new_quantity: 10, reason: "noise"}"#,
+        ),
+        entry(1840.75, "watch", "cancel", "after 3 messages"),
+    ]
+}

@@ -1,0 +1,231 @@
+//! Run folders: `run.json` and its renders, written whole or not at all. The only place of the reports that touches
+//! files, beside the log.
+
+use super::{html, json, junit, markdown};
+use crate::verify::record::RunRecord;
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// The record.
+pub const RECORD: &str = "run.json";
+/// The log of a run, written by [`super::log::Log`].
+pub const EVENTS: &str = "events.jsonl";
+/// For people with a browser.
+pub const HTML: &str = "index.html";
+/// For a GitHub step summary.
+pub const MARKDOWN: &str = "report.md";
+/// For a CI system.
+pub const JUNIT: &str = "junit.xml";
+
+/// Folders of one name that are tried before giving up, see [`create_new`].
+const ATTEMPTS: usize = 100;
+
+/// Why a run folder could not be made, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A run lies there.
+    #[error("{path} already holds a run ({file}): name another folder with --out, or remove this one", path = path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+        /// What was found in it.
+        file: &'static str,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {path}", path = path.display())]
+    Io {
+        /// Such as `write`.
+        action: &'static str,
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No run lies there.
+    #[error("{path} holds no {RECORD}: give the folder of a run, such as one below reports/runs", path = path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Its record cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: json::JsonError,
+    },
+}
+
+/// Makes a folder for a run, with its parents; an existing one is taken if no run lies in it. Empty files do not count,
+/// so a caller may reserve names.
+pub fn create(folder: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(|source| failed("create", folder, source))?;
+    for file in [RECORD, EVENTS, HTML, MARKDOWN, JUNIT] {
+        match fs::metadata(folder.join(file)) {
+            Ok(found) if found.is_file() && found.len() == 0 => {}
+            Ok(_) => {
+                return Err(StoreError::Taken {
+                    path: folder.to_owned(),
+                    file,
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed("look at", &folder.join(file), source)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder that did not exist, `name` below `parent` or, where two runs begin in one second, `name-2`, `name-3`, …
+pub fn create_new(parent: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    fs::create_dir_all(parent).map_err(|source| failed("create", parent, source))?;
+    let mut folder = parent.join(name);
+    for n in 2..=ATTEMPTS {
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => folder = parent.join(format!("{name}-{n}")),
+            made => {
+                return made
+                    .map(|()| folder.clone())
+                    .map_err(|source| failed("create", &folder, source));
+            }
+        }
+    }
+    Err(failed("create", &folder, io::ErrorKind::AlreadyExists.into()))
+}
+
+/// Writes the record and all its renders, the record first. Each file is there whole or as it was before.
+pub fn write(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
+    render_all(record)
+        .iter()
+        .try_for_each(|(name, bytes)| write_file(folder, name, bytes))
+}
+
+/// All that a record becomes, by file name; pure, so that `stocktake report RUN` gives the same bytes again.
+pub fn render_all(record: &RunRecord) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        (RECORD, json::render(record).into_bytes()),
+        (JUNIT, junit::render(record).into_bytes()),
+        (MARKDOWN, markdown::render(record).into_bytes()),
+        (HTML, html::render(record).into_bytes()),
+    ]
+}
+
+/// Reads the record of a run folder, or a record file itself.
+pub fn read(run: &Path) -> Result<RunRecord, StoreError> {
+    let path = if run.is_dir() { run.join(RECORD) } else { run.to_owned() };
+    let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::NoRun { path: run.to_owned() },
+        _ => failed("read", &path, source),
+    })?;
+    json::parse(&text).map_err(|source| StoreError::Record { path, source })
+}
+
+/// Beside its place first, then renamed over it: rename is atomic within a folder (POSIX rename, Windows MoveFileEx).
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = folder.join(name);
+    let unfinished = folder.join(format!(".{name}.unfinished"));
+    let written = fs::File::create(&unfinished)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            // Without this a crash of the machine may leave the new name with no bytes behind it.
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&unfinished, &path));
+    written.map_err(|source| {
+        // Best effort: the error that is told is the one that came first.
+        let _ = fs::remove_file(&unfinished);
+        failed("write", &path, source)
+    })
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_run_that_is_read_back_renders_byte_for_byte() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a/b");
+        create(&folder).unwrap();
+        write(&folder, &sample::failing()).unwrap();
+        assert_eq!(names(&folder), ["index.html", "junit.xml", "report.md", "run.json"]);
+
+        let again = read(&folder).unwrap();
+        for (name, bytes) in render_all(&again) {
+            assert_eq!(fs::read(folder.join(name)).unwrap(), bytes, "{name}");
+        }
+        assert_eq!(read(&folder.join("run.json")).unwrap().run_id, again.run_id);
+        write(&folder, &again).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_a_run_is_not_taken_again() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("README"), "not ours").unwrap();
+        fs::write(root.path().join("run.json"), "").unwrap();
+        create(root.path()).unwrap();
+        write(root.path(), &sample::passing()).unwrap();
+        let told = create(root.path()).unwrap_err().to_string();
+        assert!(
+            told.ends_with("already holds a run (run.json): name another folder with --out, or remove this one"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn two_runs_of_one_second_get_two_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let parent = root.path().join("reports/runs");
+        let made: Vec<PathBuf> = (0..3).map(|_| create_new(&parent, "t-verify").unwrap()).collect();
+        let expected = ["t-verify", "t-verify-2", "t-verify-3"].map(|name| parent.join(name));
+        assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let told = read(root.path()).unwrap_err().to_string();
+        assert!(
+            told.ends_with("holds no run.json: give the folder of a run, such as one below reports/runs"),
+            "{told}"
+        );
+        fs::write(root.path().join("run.json"), "{\"schema_version\": 99}").unwrap();
+        let told = read(root.path()).unwrap_err().to_string();
+        assert!(
+            told.contains("run.json: the record has schema version 99, this stocktake reads version 1"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_no_half_of_a_file() {
+        let root = tempfile::tempdir().unwrap();
+        // A folder in the way: the rename fails after the bytes were written.
+        fs::create_dir(root.path().join("run.json")).unwrap();
+        assert!(write(root.path(), &sample::passing()).is_err());
+        assert_eq!(names(root.path()), ["run.json"]);
+    }
+}
