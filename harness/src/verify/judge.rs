@@ -10,7 +10,7 @@ use crate::{
     client::{Layer, Message, Observation},
     scenario::{
         data::{Data, DataNode},
-        expr::{Expr, Scope},
+        expr::Scope,
         model::{Expectation, Law, Messages, StatusExpectation, Template},
         source::{Located, Span},
     },
@@ -124,7 +124,17 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
     }
     for assert in &expectation.asserts {
         *judged += 1;
-        expression(assert, seen.scope, found);
+        match assert.holds(seen.scope) {
+            Ok(truth) if truth.held => {}
+            Ok(truth) => found.push(Mismatch::new(assert.span, truth.explained)),
+            // Nothing to read, since the call was refused: said once, with the answer.
+            Err(_) if response_is_absent(seen) && assert.references().iter().any(|root| root == "response") => {
+                if !found.iter().any(|mismatch| mismatch.summary.starts_with(NO_RESPONSE)) {
+                    found.push(no_response(assert.span, seen));
+                }
+            }
+            Err(error) => found.push(error.into()),
+        }
     }
     if !expectation.count.is_empty() {
         *judged += 1;
@@ -151,7 +161,11 @@ fn default_status(seen: &Seen<'_>) -> Option<Mismatch> {
 /// The lines that tell what the answer was, and who gave it.
 fn got_status(mismatch: Mismatch, observation: &Observation) -> Mismatch {
     let status = &observation.status;
-    let mut mismatch = mismatch.detail("got", format!("{}: {:?}", status.code, status.message));
+    let got = match observation.messages.first() {
+        Some(message) if status.code.0 == 0 => format!("{} {}", status.code, message.value.to_short_text()),
+        _ => format!("{}: {:?}", status.code, status.message),
+    };
+    let mut mismatch = mismatch.detail("got", got);
     match observation.layer {
         Layer::Application => {}
         Layer::Proxy => {
@@ -180,10 +194,19 @@ fn got_status(mismatch: Mismatch, observation: &Observation) -> Mismatch {
     mismatch
 }
 
+/// Whether an expression that reads `response` can only fail: the call did not end OK.
+fn response_is_absent(seen: &Seen<'_>) -> bool {
+    seen.observation
+        .is_some_and(|end| end.status.code.0 != 0 || end.messages.is_empty())
+        && !seen.method.server_streaming
+}
+
+const NO_RESPONSE: &str = "there is no response to compare";
+
 fn no_response(span: Span, seen: &Seen<'_>) -> Mismatch {
     match seen.observation {
-        Some(observation) => got_status(Mismatch::new(span, "there is no response to compare"), observation),
-        None => Mismatch::new(span, "there is no response to compare: the call is still open"),
+        Some(observation) => got_status(Mismatch::new(span, NO_RESPONSE), observation),
+        None => Mismatch::new(span, format!("{NO_RESPONSE}: the call is still open")),
     }
 }
 
@@ -201,14 +224,6 @@ fn with_got(mismatches: Vec<Mismatch>, got: &DynMsg) -> Vec<Mismatch> {
 
 fn render(template: &Template, scope: &Scope, found: &mut Vec<Mismatch>) -> Option<Data> {
     template.render(scope).map_err(|error| found.push(error.into())).ok()
-}
-
-fn expression(expr: &Expr, scope: &Scope, found: &mut Vec<Mismatch>) {
-    match expr.holds(scope) {
-        Ok(truth) if truth.held => {}
-        Ok(truth) => found.push(Mismatch::new(expr.span, truth.explained)),
-        Err(error) => found.push(error.into()),
-    }
 }
 
 fn status(expected: &StatusExpectation, observation: &Observation, scope: &Scope) -> Vec<Mismatch> {
