@@ -1,3 +1,11 @@
-//! Stub.
+//! The binary: command line in, exit code out.
 
-fn main() {}
+mod commands;
+
+use clap::Parser;
+use std::process::ExitCode;
+use stocktake::cli::Cli;
+
+fn main() -> ExitCode {
+    ExitCode::from(commands::run(Cli::parse()).code())
+}

@@ -1,93 +1,18 @@
-//! From an address to an HTTP/2 connection, and a sentence for every way in which that fails.
+//! From an address to an HTTP/2 connection whose peer has proven to speak it.
 
 use super::Target;
-use super::tls::{self, Tls};
-use super::wire::{Heard, Recorded};
+use super::failure::{ConnectError, explain_http2, explain_tls};
+use super::tls::Tls;
+use super::wire::Recorded;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use humantime::format_duration;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
-
-/// Why there is no connection. The text is a sentence that says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the sentence of each says what its fields are")]
-pub enum ConnectError {
-    #[error("cannot read certificates from {path:?}: {reason}; --ca wants a PEM file")]
-    Ca { path: PathBuf, reason: String },
-    #[error("cannot resolve the name `{host}`: {reason}; check the spelling, and that it is known where this runs")]
-    Name { host: String, reason: String },
-    #[error("{address} refused the connection: nothing listens there; check the port, and that the service runs")]
-    Refused { address: String },
-    #[error("cannot reach {address}: {reason}")]
-    Unreachable { address: String, reason: String },
-    #[error(
-        "no TCP connection to {address} within {}: something drops the packets; check address, firewall and network rules",
-        format_duration(*.within)
-    )]
-    NoTcp { address: String, within: Duration },
-    #[error(
-        "{address} accepts connections but stays silent: no {awaited} within {}; is it a gRPC port, and does a backend \
-         stand behind it?",
-        format_duration(*.within)
-    )]
-    Silent {
-        address: String,
-        awaited: &'static str,
-        within: Duration,
-    },
-    #[error("{address} closed the connection without sending a byte ({reason}); is it a gRPC port?")]
-    Closed { address: String, reason: String },
-    #[error(
-        "{address} answers HTTP/1.1 only (`{line}`), and gRPC needs HTTP/2: on Azure Container Apps set the ingress transport \
-         to http2, elsewhere turn on HTTP/2 for this port"
-    )]
-    Http1 { address: String, line: String },
-    #[error("{address} speaks TLS: write {instead}")]
-    SpeaksTls { address: String, instead: String },
-    #[error("{address} speaks plaintext, not TLS: write {instead}")]
-    SpeaksPlaintext { address: String, instead: String },
-    #[error("{address} speaks neither HTTP/2 nor TLS: it sent `{sent}`; is it a gRPC port?")]
-    Foreign { address: String, sent: String },
-    #[error(
-        "the certificate of {address} comes from an issuer that is not trusted: give the issuer's PEM file with --ca"
-    )]
-    UnknownIssuer { address: String },
-    #[error(
-        "the certificate of {address} is not for `{name}`{}: give a name that it bears with --authority",
-        presented_text(.presented)
-    )]
-    WrongName {
-        address: String,
-        name: String,
-        presented: Vec<String>,
-    },
-    #[error("the certificate of {address} has expired: renew it, or check the clock of this machine")]
-    Expired { address: String },
-    #[error("the certificate of {address} is not accepted: {reason}")]
-    Certificate { address: String, reason: String },
-    #[error(
-        "{address} speaks TLS but does not offer HTTP/2 (ALPN h2), and gRPC needs it: on Azure Container Apps set the ingress \
-         transport to http2, elsewhere turn on HTTP/2 for this port"
-    )]
-    NoAlpn { address: String },
-    #[error("TLS with {address} failed: {reason}")]
-    Tls { address: String, reason: String },
-    #[error("HTTP/2 with {address} failed: {reason}")]
-    Http2 { address: String, reason: String },
-}
-
-fn presented_text(presented: &[String]) -> String {
-    match presented {
-        [] => String::new(),
-        names => format!(" but for `{}`", names.join("`, `")),
-    }
-}
 
 /// Receive windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +31,33 @@ pub(super) struct Plan<'a> {
     pub within: Duration,
 }
 
-/// An HTTP/2 connection whose SETTINGS have arrived. It runs in a task of its own, and closes when the last handle and the
-/// last stream are gone.
-pub(super) async fn connect(plan: Plan<'_>) -> Result<SendRequest<Bytes>, ConnectError> {
+/// A connection. It runs in a task of its own, and closes when the last handle and the last stream are gone.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub send: SendRequest<Bytes>,
+    pub ending: Ending,
+}
+
+/// How a connection ends; keeps none open.
+#[derive(Clone)]
+pub(super) struct Ending(watch::Receiver<Option<Result<(), h2::Error>>>);
+
+impl Ending {
+    /// Why the connection as a whole has ended. A stream is told only that it has lost it.
+    pub fn epitaph(&self) -> Option<String> {
+        match self.0.borrow().as_ref()? {
+            Err(error) if error.is_go_away() && error.is_remote() => {
+                let reason = error.reason().map(|reason| format!("{reason:?}")).unwrap_or_default();
+                Some(format!("the target closed the connection with GOAWAY {reason}"))
+            }
+            Err(error) => Some(format!("the connection was lost: {error}")),
+            Ok(()) => Some("the target closed the connection".to_owned()),
+        }
+    }
+}
+
+/// An HTTP/2 connection whose SETTINGS have arrived.
+pub(super) async fn connect(plan: Plan<'_>) -> Result<Link, ConnectError> {
     let until = Instant::now() + plan.within;
     let tcp = connect_tcp(&plan, until).await?;
     let Some(tls) = plan.tls else {
@@ -170,7 +119,7 @@ async fn connect_tcp(plan: &Plan<'_>, until: Instant) -> Result<TcpStream, Conne
     Err(failure)
 }
 
-async fn start_http2<S>(plan: &Plan<'_>, stream: S, until: Instant) -> Result<SendRequest<Bytes>, ConnectError>
+async fn start_http2<S>(plan: &Plan<'_>, stream: S, until: Instant) -> Result<Link, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -197,7 +146,7 @@ where
     let (end, mut ended) = watch::channel(None);
     let driver = tokio::spawn(async move {
         let result = connection.await;
-        end.send_replace(Some(result.err()));
+        end.send_replace(Some(result));
     });
     let began = timeout_at(until, async {
         tokio::select! {
@@ -208,7 +157,10 @@ where
     .await;
     let now = heard.borrow().clone();
     if now.settings() {
-        return Ok(send);
+        return Ok(Link {
+            send,
+            ending: Ending(ended),
+        });
     }
     let error = match (began, now.is_foreign()) {
         (Err(_), _) => explain_http2(plan, &now, None),
@@ -216,78 +168,11 @@ where
         (Ok(()), false) => {
             // The reason follows at once: the connection has ended.
             let _ = timeout_at(until, ended.wait_for(|end| end.is_some())).await;
-            explain_http2(plan, &now, ended.borrow().as_ref().and_then(Option::as_ref))
+            let ended = ended.borrow();
+            let now = heard.borrow().clone();
+            explain_http2(plan, &now, ended.as_ref().and_then(|end| end.as_ref().err()))
         }
     };
     driver.abort();
     Err(error)
-}
-
-fn explain_tls(plan: &Plan<'_>, tls: &Tls, heard: &Heard, error: Option<&io::Error>) -> ConnectError {
-    let address = plan.target.to_string();
-    if heard.head.is_empty() {
-        return match error {
-            None => ConnectError::Silent {
-                address,
-                awaited: "answer to the TLS handshake",
-                within: plan.within,
-            },
-            Some(error) => {
-                let reason = format!(
-                    "{error}; if it speaks plaintext, write {}",
-                    plan.target.with_other_scheme()
-                );
-                ConnectError::Closed { address, reason }
-            }
-        };
-    }
-    let instead = plan.target.with_other_scheme();
-    match error {
-        _ if heard.begins_with_settings() || heard.http1().is_some() => {
-            ConnectError::SpeaksPlaintext { address, instead }
-        }
-        _ if !heard.is_tls() => ConnectError::Foreign {
-            address,
-            sent: heard.shown(),
-        },
-        Some(error) => tls::explain(plan.target, &tls.name, error),
-        None => ConnectError::Silent {
-            address,
-            awaited: "end of the TLS handshake",
-            within: plan.within,
-        },
-    }
-}
-
-fn explain_http2(plan: &Plan<'_>, heard: &Heard, error: Option<&h2::Error>) -> ConnectError {
-    let address = plan.target.to_string();
-    let within = plan.within;
-    if heard.is_tls() && plan.tls.is_none() {
-        return ConnectError::SpeaksTls {
-            address,
-            instead: plan.target.with_other_scheme(),
-        };
-    }
-    if let Some(line) = heard.http1() {
-        return ConnectError::Http1 { address, line };
-    }
-    match (heard.head.is_empty(), heard.begins_with_settings()) {
-        (true, _) if heard.ended || error.is_some() => {
-            let reason = error.map_or_else(|| "end of stream".to_owned(), ToString::to_string);
-            ConnectError::Closed { address, reason }
-        }
-        (true, _) => ConnectError::Silent {
-            address,
-            awaited: "HTTP/2 SETTINGS frame",
-            within,
-        },
-        (false, false) => ConnectError::Foreign {
-            address,
-            sent: heard.shown(),
-        },
-        (false, true) => {
-            let reason = error.map_or_else(|| "its SETTINGS frame breaks off".to_owned(), ToString::to_string);
-            ConnectError::Http2 { address, reason }
-        }
-    }
 }

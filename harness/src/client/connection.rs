@@ -1,10 +1,8 @@
 //! The connection that calls share, opened again when it is lost.
 
-use super::connect::{Plan, Window, connect};
+use super::connect::{Link, Plan, Window, connect};
 use super::tls::Tls;
 use super::{Call, ConnectError, GRACE, OpenCall, Options, Target};
-use bytes::Bytes;
-use h2::client::SendRequest;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -26,7 +24,7 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Live {
-    link: Option<SendRequest<Bytes>>,
+    link: Option<Link>,
     /// The last attempt, where it failed: whoever waited for it fails with it instead of trying again.
     failure: Option<(Instant, ConnectError)>,
 }
@@ -34,6 +32,9 @@ struct Live {
 impl Client {
     /// No I/O but reading the certificates.
     pub fn new(target: Target, options: Options) -> Result<Client, ConnectError> {
+        if let Some(authority) = &options.authority {
+            check_authority(authority)?;
+        }
         let tls = match target.is_tls() {
             true => Some(Tls::new(&target, &options)?),
             false => None,
@@ -57,14 +58,26 @@ impl Client {
     pub async fn open(&self, call: &Call) -> OpenCall {
         let started = Instant::now();
         let within = self.shared.options.connect_timeout.min(call.deadline + GRACE);
-        let link = match (call.small_window, call.fresh_connection) {
-            (true, _) => self.connect(Window::Small, within).await,
-            (false, true) => self.connect(Window::Normal, within).await,
-            (false, false) => self.shared_link(within).await,
-        };
-        match link {
-            Ok(link) => OpenCall::start(call, &self.shared, link, started),
-            Err(error) => OpenCall::unconnected(call, &error, started),
+        let mut again = true;
+        loop {
+            let link = match (call.small_window, call.fresh_connection) {
+                (true, _) => self.connect(Window::Small, within).await,
+                (false, true) => self.connect(Window::Normal, within).await,
+                (false, false) => self.shared_link(within).await,
+            };
+            let link = match link {
+                Ok(link) => link,
+                Err(error) => return OpenCall::unconnected(call, &error, started),
+            };
+            match OpenCall::start(call, &self.shared, link, started) {
+                Ok(open) => return open,
+                // The connection ended in between, before anything of the call was sent.
+                Err(error) if again && (error.is_io() || error.is_go_away()) => {
+                    again = false;
+                    self.shared.forget_connection();
+                }
+                Err(error) => return OpenCall::unopened(call, &error, started),
+            }
         }
     }
 
@@ -73,7 +86,7 @@ impl Client {
         self.connect(Window::Normal, within).await.map(drop)
     }
 
-    async fn connect(&self, window: Window, within: Duration) -> Result<SendRequest<Bytes>, ConnectError> {
+    async fn connect(&self, window: Window, within: Duration) -> Result<Link, ConnectError> {
         connect(Plan {
             target: &self.shared.target,
             tls: self.shared.tls.as_ref(),
@@ -84,12 +97,13 @@ impl Client {
     }
 
     /// The shared connection; a new one where it has ended.
-    async fn shared_link(&self, within: Duration) -> Result<SendRequest<Bytes>, ConnectError> {
+    async fn shared_link(&self, within: Duration) -> Result<Link, ConnectError> {
         let asked = Instant::now();
         let mut live = self.shared.live.lock().await;
         if let Some(link) = live.link.take()
-            && let Ok(link) = link.ready().await
+            && let Ok(send) = link.send.clone().ready().await
         {
+            let link = Link { send, ..link };
             live.link = Some(link.clone());
             return Ok(link);
         }
@@ -111,6 +125,22 @@ impl Client {
                 Err(error)
             }
         }
+    }
+}
+
+fn check_authority(authority: &str) -> Result<(), ConnectError> {
+    let refuse = |reason: String| {
+        Err(ConnectError::Authority {
+            authority: authority.to_owned(),
+            reason,
+        })
+    };
+    if authority.contains('@') {
+        return refuse("it holds no user and no password".to_owned());
+    }
+    match authority.parse::<http::uri::Authority>() {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(error.to_string()),
     }
 }
 

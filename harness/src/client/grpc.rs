@@ -1,5 +1,6 @@
 //! A call on the wire: gRPC over HTTP/2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
 
+use super::connect::{Ending, Link};
 use super::connection::Shared;
 use super::frame::{Deframer, Frame, MAX_MESSAGE, frame};
 use super::outcome::{End, Outcome};
@@ -8,7 +9,7 @@ use super::{Call, Code, ConnectError, GRACE, Layer, Message, Metadata, Observati
 use crate::schema::{DynMsg, MessageType};
 use bytes::Bytes;
 use h2::RecvStream;
-use h2::client::{ResponseFuture, SendRequest};
+use h2::client::ResponseFuture;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,6 +43,7 @@ pub struct OpenCall {
     received: usize,
     /// For a call on the shared connection.
     shared: Option<Arc<Shared>>,
+    ending: Option<Ending>,
 }
 
 enum Stage {
@@ -73,29 +75,35 @@ pub enum Arrival {
 pub struct Gone;
 
 impl OpenCall {
-    pub(super) fn start(call: &Call, shared: &Arc<Shared>, mut link: SendRequest<Bytes>, started: Instant) -> Self {
-        let outcome = Outcome::new(call, started);
+    /// An error means that nothing was sent.
+    pub(super) fn start(
+        call: &Call,
+        shared: &Arc<Shared>,
+        mut link: Link,
+        started: Instant,
+    ) -> Result<Self, h2::Error> {
         let request = match request::head(call, shared) {
             Ok(request) => request,
-            Err(reason) => return Self::over(call, started, outcome.failed(Layer::Client, Code::INTERNAL, reason)),
+            Err(reason) => {
+                let end = Outcome::new(call, started).failed(Layer::Client, Code::INTERNAL, reason);
+                return Ok(Self::over(call, started, end));
+            }
         };
-        let (response, stream) = match link.send_request(request, false) {
-            Ok(pair) => pair,
-            Err(error) => return Self::over(call, started, outcome.broken(&error)),
-        };
+        let (response, stream) = link.send.send_request(request, false)?;
         let (requests, messages) = mpsc::channel(WAITING_REQUESTS);
         let (cancel, cancelled) = oneshot::channel();
         tokio::spawn(pump(stream, messages, cancelled));
-        Self {
+        Ok(Self {
             stage: Stage::Head(response),
-            outcome,
+            outcome: Outcome::new(call, started),
             requests: Some(requests),
             cancel: Some(cancel),
             give_up: Box::pin(sleep_until(started + call.deadline + GRACE)),
             ty: call.method.output.clone(),
             received: 0,
             shared: (!call.fresh_connection && !call.small_window).then(|| Arc::clone(shared)),
-        }
+            ending: Some(link.ending),
+        })
     }
 
     pub(super) fn unconnected(call: &Call, error: &ConnectError, started: Instant) -> Self {
@@ -105,6 +113,10 @@ impl OpenCall {
             started,
             outcome.failed(Layer::Transport, Code::UNAVAILABLE, error.to_string()),
         )
+    }
+
+    pub(super) fn unopened(call: &Call, error: &h2::Error, started: Instant) -> Self {
+        Self::over(call, started, Outcome::new(call, started).broken(error, None))
     }
 
     fn over(call: &Call, started: Instant, end: Observation) -> Self {
@@ -117,6 +129,7 @@ impl OpenCall {
             ty: call.method.output.clone(),
             received: 0,
             shared: None,
+            ending: None,
         }
     }
 
@@ -168,7 +181,7 @@ impl OpenCall {
                             return Poll::Ready(arrival);
                         }
                     }
-                    Err(error) => return Poll::Ready(self.end(|outcome| outcome.broken(&error))),
+                    Err(error) => return Poll::Ready(self.broken(&error)),
                 },
                 Stage::Body {
                     stream,
@@ -184,7 +197,7 @@ impl OpenCall {
                             let _ = stream.flow_control().release_capacity(data.len());
                             deframer.push(&data);
                         }
-                        Some(Err(error)) => return Poll::Ready(self.end(|outcome| outcome.broken(&error))),
+                        Some(Err(error)) => return Poll::Ready(self.broken(&error)),
                         None => self.drain(),
                     }
                 }
@@ -195,10 +208,10 @@ impl OpenCall {
                 } => {
                     let rest = deframer.rest();
                     let trailers = ready!(stream.poll_trailers(cx));
-                    return Poll::Ready(self.end(|outcome| match trailers {
-                        Ok(trailers) => outcome.ended(End { trailers, rest }),
-                        Err(error) => outcome.broken(&error),
-                    }));
+                    return Poll::Ready(match trailers {
+                        Ok(trailers) => self.end(|outcome| outcome.ended(End { trailers, rest })),
+                        Err(error) => self.broken(&error),
+                    });
                 }
                 Stage::Foreign(stream, beginning) => {
                     let data = ready!(stream.poll_data(cx));
@@ -260,6 +273,11 @@ impl OpenCall {
             }
         };
         self.end(|outcome| outcome.unreadable(refusal))
+    }
+
+    fn broken(&mut self, error: &h2::Error) -> Arrival {
+        let epitaph = self.ending.as_ref().and_then(Ending::epitaph);
+        self.end(|outcome| outcome.broken(error, epitaph))
     }
 
     fn drain(&mut self) {

@@ -3,6 +3,7 @@
 pub mod call;
 mod connect;
 mod connection;
+mod failure;
 mod frame;
 mod grpc;
 mod outcome;
@@ -13,9 +14,10 @@ mod tls;
 mod wire;
 
 pub use call::*;
-pub use connect::ConnectError;
 pub use connection::Client;
+pub use failure::ConnectError;
 pub use grpc::{Arrival, Gone, OpenCall, collect};
+pub use request::check_metadata;
 pub use target::{Options, Target, TargetError};
 
 impl Protocol {

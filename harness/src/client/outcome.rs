@@ -185,8 +185,8 @@ impl Outcome {
         self.failed(Layer::Proxy, code, text)
     }
 
-    /// HTTP/2 ended it.
-    pub fn broken(mut self, error: &h2::Error) -> Observation {
+    /// HTTP/2 ended it; `epitaph` is why the whole connection has ended, where that is known.
+    pub fn broken(mut self, error: &h2::Error, epitaph: Option<String>) -> Observation {
         // A status that had already come in the headers stands, whatever ended the stream after it.
         if let Some(early) = self.early.take().filter(|_| self.messages.is_empty()) {
             self.http.trailers_only = true;
@@ -214,10 +214,15 @@ impl Outcome {
                 Code::UNAVAILABLE,
                 format!("the target closed the connection with GOAWAY {name}"),
             ),
+            _ if error.is_io() => {
+                let text = epitaph.unwrap_or_else(|| format!("the connection was lost: {error}"));
+                self.failed(Layer::Transport, Code::UNAVAILABLE, text)
+            }
+            // Headers that HTTP/2 forbids, such as `connection`.
             _ => self.failed(
-                Layer::Transport,
-                Code::UNAVAILABLE,
-                format!("the connection was lost: {error}"),
+                Layer::Client,
+                Code::INTERNAL,
+                format!("the call cannot be sent: {error}"),
             ),
         }
     }

@@ -45,6 +45,11 @@ pub(super) fn head(call: &Call, shared: &Shared) -> Result<Request<()>, String> 
     Ok(request)
 }
 
+/// Says what is wrong with a piece of metadata, without repeating its value.
+pub fn check_metadata(key: &str, value: &[u8]) -> Result<(), String> {
+    add(&mut HeaderMap::new(), key, value)
+}
+
 /// Keys that the client sets itself are replaced, so that a scenario can send them wrong; others add up.
 fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
     let name = HeaderName::from_bytes(key.as_bytes()).map_err(|_| format!("`{key}` is no metadata key"))?;

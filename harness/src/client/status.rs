@@ -12,7 +12,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($name:ident = $number:literal,)*) => {
-        #[allow(missing_docs, reason = "the names say it")]
+        #[expect(missing_docs, reason = "the names say it")]
         impl Code {
             $(pub const $name: Code = Code($number);)*
 

@@ -162,7 +162,7 @@ fn split(authority: &str) -> Result<(String, Option<u16>), TargetError> {
 }
 
 /// How a target is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// PEM file with certificates to trust beside those of the system.
     pub ca: Option<PathBuf>,
@@ -172,6 +172,19 @@ pub struct Options {
     pub metadata: Vec<(String, Vec<u8>)>,
     /// For name, TCP, TLS and the first HTTP/2 frame together.
     pub connect_timeout: Duration,
+}
+
+/// Keys without values: metadata holds secrets.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.metadata.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("Options")
+            .field("ca", &self.ca)
+            .field("authority", &self.authority)
+            .field("metadata", &keys)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish()
+    }
 }
 
 impl Default for Options {
@@ -244,6 +257,22 @@ mod tests {
             let error = Target::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn metadata_values_are_not_shown() {
+        let metadata = vec![("authorization".to_owned(), b"hunter2".to_vec())];
+        let shown = format!(
+            "{:?}",
+            Options {
+                metadata,
+                ..Options::default()
+            }
+        );
+        assert!(
+            shown.contains("authorization") && !shown.contains("hunter2") && !shown.contains("104"),
+            "{shown}"
+        );
     }
 
     #[test]

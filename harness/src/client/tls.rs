@@ -1,7 +1,7 @@
 //! TLS: which certificates are trusted, which protocol is asked for.
 
 use super::{ConnectError, Options, Target};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -15,6 +15,7 @@ pub(super) struct Tls {
     pub connector: TlsConnector,
     /// Whose certificate is asked for and checked: the host of `--authority`, else that of the target.
     pub name: ServerName<'static>,
+    ca: Option<PathBuf>,
 }
 
 impl Tls {
@@ -47,8 +48,60 @@ impl Tls {
         Ok(Tls {
             connector: TlsConnector::from(Arc::new(config)),
             name,
+            ca: options.ca.clone(),
         })
     }
+
+    /// Puts an error of TLS into a sentence.
+    pub fn explain(&self, target: &Target, error: &Error) -> ConnectError {
+        let address = target.to_string();
+        let name = self.name.to_str().into_owned();
+        match error {
+            Error::InvalidCertificate(error) => match error {
+                CertificateError::UnknownIssuer => ConnectError::UnknownIssuer {
+                    address,
+                    ca: self.ca.clone(),
+                },
+                CertificateError::NotValidForName => ConnectError::WrongName {
+                    address,
+                    name,
+                    presented: Vec::new(),
+                },
+                CertificateError::NotValidForNameContext { presented, .. } => {
+                    // The library shows each as `DnsName("a.example")`.
+                    let presented = presented
+                        .iter()
+                        .map(|p| p.split('"').nth(1).unwrap_or(p).to_owned())
+                        .collect();
+                    ConnectError::WrongName {
+                        address,
+                        name,
+                        presented,
+                    }
+                }
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    ConnectError::Expired { address }
+                }
+                other => ConnectError::Certificate {
+                    address,
+                    reason: other.to_string(),
+                },
+            },
+            Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                ConnectError::NoAlpn { address }
+            }
+            Error::AlertReceived(AlertDescription::CertificateRequired) => ConnectError::ClientCertificate { address },
+            other => ConnectError::Tls {
+                address,
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+/// The error of TLS within one of I/O.
+pub(super) fn of_io(error: &std::io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// The host of `host`, `host:port` or `[v6]:port`.
@@ -77,51 +130,5 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError> 
     match count {
         0 => Err(invalid("it holds no PEM certificate".to_owned())),
         _ => Ok(()),
-    }
-}
-
-/// Puts an error of the handshake into a sentence.
-pub(super) fn explain(target: &Target, name: &ServerName<'_>, error: &std::io::Error) -> ConnectError {
-    let address = target.to_string();
-    let name = name.to_str().into_owned();
-    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
-        return ConnectError::Tls {
-            address,
-            reason: error.to_string(),
-        };
-    };
-    match error {
-        Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => ConnectError::UnknownIssuer { address },
-            CertificateError::NotValidForName => ConnectError::WrongName {
-                address,
-                name,
-                presented: Vec::new(),
-            },
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                // The library shows each as `DnsName("a.example")`.
-                let presented = presented
-                    .iter()
-                    .map(|p| p.split('"').nth(1).unwrap_or(p).to_owned())
-                    .collect();
-                ConnectError::WrongName {
-                    address,
-                    name,
-                    presented,
-                }
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => ConnectError::Expired { address },
-            other => ConnectError::Certificate {
-                address,
-                reason: other.to_string(),
-            },
-        },
-        Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-            ConnectError::NoAlpn { address }
-        }
-        other => ConnectError::Tls {
-            address,
-            reason: other.to_string(),
-        },
     }
 }

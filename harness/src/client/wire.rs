@@ -1,8 +1,8 @@
 //! I/O that remembers how the peer began, so that a connection that fails can be explained.
 
+use super::tls;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -18,6 +18,8 @@ pub(super) struct Heard {
     total: usize,
     /// The peer has ended its side, or the connection broke.
     pub ended: bool,
+    /// Where TLS broke it.
+    pub tls: Option<tokio_rustls::rustls::Error>,
 }
 
 impl Heard {
@@ -68,7 +70,9 @@ impl Heard {
 /// A stream that notes what it reads.
 pub(super) struct Recorded<S> {
     inner: S,
-    heard: Arc<watch::Sender<Heard>>,
+    heard: watch::Sender<Heard>,
+    /// Nothing more is of interest.
+    done: bool,
 }
 
 impl<S> Recorded<S> {
@@ -77,22 +81,23 @@ impl<S> Recorded<S> {
         (
             Self {
                 inner,
-                heard: Arc::new(sender),
+                heard: sender,
+                done: false,
             },
             receiver,
         )
     }
 
-    fn note(&self, bytes: &[u8], ended: bool) {
-        // Past the first frame nobody looks any more.
-        self.heard.send_if_modified(|heard| {
-            let before = (heard.settings(), heard.head.len(), heard.ended);
-            let room = KEPT - heard.head.len();
+    fn note(&mut self, bytes: &[u8], result: &io::Result<()>, ended: bool) {
+        self.heard.send_modify(|heard| {
+            let room = KEPT.saturating_sub(heard.head.len());
             heard.head.extend(bytes.iter().take(room));
             heard.total = heard.total.saturating_add(bytes.len());
             heard.ended |= ended;
-            before != (heard.settings(), heard.head.len(), heard.ended)
+            heard.tls = result.as_ref().err().and_then(tls::of_io).cloned();
         });
+        let heard = self.heard.borrow();
+        self.done = heard.settings() || heard.head.len() == KEPT && heard.is_foreign();
     }
 }
 
@@ -100,10 +105,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Recorded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if let Poll::Ready(result) = &result {
+        if let Poll::Ready(result) = &result
+            && !self.done
+        {
             let bytes = buf.filled().get(before..).unwrap_or_default();
             let ended = result.is_err() || bytes.is_empty() && buf.remaining() > 0;
-            self.note(bytes, ended);
+            self.note(bytes, result, ended);
         }
         result
     }

@@ -197,7 +197,7 @@ fn labelled(label: &str, detail: &str, layout: Layout, lines: &mut Vec<Line>) {
 }
 
 /// Whether the mismatches of a case fail different rules, so that each has to name its own.
-fn is_mixed(case: &CaseRecord) -> bool {
+pub(super) fn is_mixed(case: &CaseRecord) -> bool {
     let mut mismatches = case.mismatches.iter();
     match mismatches.next() {
         Some(first) => mismatches.any(|other| other.rules != first.rules || other.level != first.level),

@@ -123,7 +123,7 @@ fn facts(record: &RunRecord) -> Value {
 
 fn counts(record: &RunRecord) -> Value {
     list(standing::counts(record).into_iter().map(|(standing, n)| {
-        context! { class => class(standing), mark => mark(standing), words => standing.words(), n => text::count(n), share => n }
+        context! { class => if n == 0 { "open" } else { class(standing) }, mark => mark(standing), words => standing.words(), n => text::count(n), share => n }
     }))
 }
 
@@ -136,28 +136,29 @@ fn failed_case(case: &CaseRecord, standing: Standing, anchor: usize) -> Value {
         reason => standing::reason(case).map(shown).unwrap_or_default(),
         elapsed => text::duration(case.elapsed_ms),
         place => format!("{}:{}", visible(&case.file), case.line),
-        mismatches => list(case.mismatches.iter().take(MISMATCHES).map(mismatch)),
+        mismatches => list(case.mismatches.iter().take(MISMATCHES).map(|one| mismatch(one, failure::is_mixed(case)))),
         mismatches_hidden => hidden(case.mismatches.len(), MISMATCHES),
         left => shown(&case.left.join(", ")),
         timeline => list(case.timeline.iter().take(TIMELINE).map(|entry| context! {
-            at => text::offset(entry.at_ms), step => shown(&entry.step), kind => shown(&entry.kind), text => shown(&entry.text),
+            at => text::offset(entry.at_ms), step => name(&entry.step), kind => name(&entry.kind), text => shown(&entry.text),
         })),
         timeline_hidden => hidden(case.timeline.len(), TIMELINE),
     }
 }
 
-fn mismatch(mismatch: &MismatchRecord) -> Value {
+/// `mixed`: the case fails different rules, so each mismatch names its own.
+fn mismatch(mismatch: &MismatchRecord, mixed: bool) -> Value {
     let excerpt = Excerpt::of(mismatch, SOURCE);
     context! {
         place => format!("{}:{}:{}", visible(&mismatch.file), mismatch.line, mismatch.column),
-        step => shown(&mismatch.step),
+        step => if mismatch.step.starts_with("step ") { shown(&mismatch.step) } else { format!("step {}", shown(&mismatch.step)) },
         line => mismatch.line,
         source => excerpt.source,
         carets => format!("{}{}", " ".repeat(excerpt.indent), "^".repeat(excerpt.carets)),
         summary => shown(&mismatch.summary),
-        rules => shown(&mismatch.rules.join(", ")),
-        should => mismatch.level == LevelName::Should,
-        details => list(mismatch.details.iter().map(|(label, detail)| context! { label => shown(label), text => shown(detail) })),
+        rules => if mixed { shown(&mismatch.rules.join(", ")) } else { String::new() },
+        should => mixed && mismatch.level == LevelName::Should,
+        details => list(mismatch.details.iter().map(|(label, detail)| context! { label => name(label), text => shown(detail) })),
     }
 }
 
@@ -183,11 +184,20 @@ fn rule_row(rule: &RuleRecord, anchors: &BTreeMap<String, usize>, deciding: Leve
     });
     context! {
         id => shown(&rule.id), text => shown(&rule.text), class => class(standing), mark => mark(standing),
-        words => standing.words(), must => rule.level == LevelName::Must,
-        passed => text::count(rule.passed), failed => text::count(rule.failed), not_judged => text::count(rule.not_judged),
-        any_failed => rule.failed > 0, any_not_judged => rule.not_judged > 0,
+        words => standing.words(),
+        level => match rule.level {
+            LevelName::Must => "must",
+            LevelName::Should => "should",
+        },
+        passed => cell(rule.passed), failed => cell(rule.failed), not_judged => cell(rule.not_judged),
+        any_passed => rule.passed > 0, any_failed => rule.failed > 0, any_not_judged => rule.not_judged > 0,
         links => list(links),
     }
+}
+
+/// A count in a table: what is not there does not shout.
+fn cell(n: u64) -> String {
+    if n == 0 { "–".to_owned() } else { text::count(n) }
 }
 
 fn rules_passed(record: &RunRecord) -> String {
@@ -291,6 +301,11 @@ fn list(items: impl Iterator<Item = Value>) -> Value {
 
 fn hidden(all: usize, shown: usize) -> usize {
     all.saturating_sub(shown)
+}
+
+/// A short name in a narrow column.
+fn name(text: &str) -> String {
+    text::clip(&visible(text), 24)
 }
 
 fn shown(text: &str) -> String {

@@ -16,11 +16,15 @@ use super::{
     escape::visible,
     failure,
     standing::{self, Standing},
+    text,
 };
 use crate::verify::record::{CaseRecord, RunRecord, VerdictResult};
 use chrono::{DateTime, FixedOffset};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::{collections::BTreeMap, time::Duration};
+
+/// Characters of a message; the text of a failure has its own bound.
+const CHARACTERS: usize = 1000;
 
 /// The file's text.
 pub fn render(record: &RunRecord) -> String {
@@ -100,7 +104,9 @@ fn status(case: &CaseRecord, standing: Standing, verdict: VerdictResult) -> Test
             (TestCaseStatus::skipped(), format!("{}: {reason}", standing.words()))
         }
     };
-    status.set_message(message).set_type(standing.words());
+    status
+        .set_message(text::cap(&message, CHARACTERS))
+        .set_type(standing.words());
     if standing.is_failure() {
         status.set_description(format!("\n{}", failure::block(case, standing)));
     }

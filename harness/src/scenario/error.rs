@@ -169,6 +169,10 @@ fn printable(c: char) -> (String, usize) {
     match c {
         '\t' => ("    ".to_owned(), 4),
         '\r' => (String::new(), 0),
+        // Invisible characters and those that turn the direction of the text.
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            ("\u{fffd}".to_owned(), 1)
+        }
         c => match c.width() {
             Some(width) => (c.to_string(), width),
             None => ("\u{fffd}".to_owned(), 1),
@@ -176,13 +180,23 @@ fn printable(c: char) -> (String, usize) {
     }
 }
 
-/// ` did you mean …?` for the closest of the known words, when one is close.
+/// No more words are compared with a wrong one.
+const MOST_WORDS: usize = 500;
+
+/// The closest of the known words, when one is close: a few letters differ, or one word starts with the other.
 pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let folded = fold(word);
+    let close = |candidate: &'w str| {
+        let other = fold(candidate);
+        let shorter = folded.chars().count().min(other.chars().count());
+        let distance = strsim::damerau_levenshtein(&folded, &other);
+        let begins = shorter >= 4 && (other.starts_with(&folded) || folded.starts_with(&other));
+        ((distance <= (shorter / 4).max(1) && distance < shorter) || begins).then_some((distance, candidate))
+    };
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().min(word.chars().count()) / 4)
+        .take(MOST_WORDS)
+        .filter_map(close)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -284,6 +298,8 @@ mod tests {
         let known = ["expect", "effects", "eventually"];
         assert_eq!(did_you_mean("expct", known), Some("expect"));
         assert_eq!(did_you_mean("Effects", known), Some("effects"));
+        assert_eq!(did_you_mean("event", known), Some("eventually"));
         assert_eq!(did_you_mean("zzz", known), None);
+        assert_eq!(did_you_mean("a", ["b"]), None);
     }
 }

@@ -10,13 +10,17 @@ pub mod data;
 mod de;
 pub mod error;
 pub mod expr;
+mod field;
 mod lower;
 pub mod model;
 mod render;
 mod scalar;
+mod scope;
 pub mod source;
 mod status;
+pub mod suite;
 mod traps;
+mod tree;
 pub mod written;
 mod yaml;
 

@@ -88,7 +88,7 @@ pub enum Action {
     /// A call in the foreground, to its end.
     Call(CallStep),
     /// A call that stays open beside the next steps.
-    Background(Background),
+    Background(Box<Background>),
     /// Waits for a message of a background call and judges what it has received.
     Wait(Wait),
     /// Writes one more message on a background call.
@@ -203,6 +203,8 @@ pub struct Background {
     pub spec: CallSpec,
     /// How to know that it is subscribed.
     pub ready: Option<Ready>,
+    /// So many calls under one id, without `ready`.
+    pub repeat: Option<Template>,
     /// Once ready, nothing is read from the connection until a `wait` names the step: a slow consumer.
     pub hold: bool,
 }

@@ -88,6 +88,9 @@ pub fn alias(place: Span) -> Problem {
 
 /// A plain scalar in which an expression starts and does not end.
 pub fn cut_or_unquoted_expression(lines: &Lines<'_>, text: &str, place: Span) -> Option<Problem> {
+    if !text.ends_with('$') && !text.contains("${{") {
+        return None;
+    }
     let after = lines.text().get(place.end..).unwrap_or_default();
     let after = after.split('\n').next().unwrap_or_default();
     if text.ends_with('$') && after.starts_with("{{") {
@@ -131,7 +134,15 @@ pub fn in_syntax(lines: &Lines<'_>, at: usize, last_end: usize, info: &str) -> P
             .unwrap_or(text.len() - at);
         return alias(lines.span(at..at + name.max(1)));
     }
-    if let Some(opened) = before.rfind("${{").filter(|opened| !before[*opened..].contains("}}")) {
+    let is_quoted = |opened: usize| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| before[..opened].matches(*quote).count() % 2 == 1)
+    };
+    let opened = before
+        .rfind("${{")
+        .filter(|opened| !before[*opened..].contains("}}") && !is_quoted(*opened));
+    if let Some(opened) = opened {
         let line_text = &text[line.start..line.end];
         let end = line_text[opened..]
             .find("}}")
@@ -166,8 +177,19 @@ pub fn in_syntax(lines: &Lines<'_>, at: usize, last_end: usize, info: &str) -> P
         let shown = here.map_or_else(String::new, |c| c.to_string());
         return Problem::new(span, format!("no plain text can start with `{shown}`")).help("quote the text");
     }
-    if info.contains("simple key expected") || info.contains("could not find expected ':'") {
+    if info.contains("simple key expect") || info.contains("could not find expected ':'") {
         return last_line(lines, at, last_end);
+    }
+    if info.contains("quoted scalar") {
+        return Problem::new(span, "this quote is not closed")
+            .help("close it; in single quotes write `''` for a quote");
+    }
+    if info.contains("block collection") || info.contains("block mapping") {
+        let problem = Problem::new(
+            span,
+            "this line is indented differently from the list or map that it should belong to",
+        );
+        return problem.help("align it with the lines above");
     }
     if at >= text.trim_end().len() {
         let end = last_end.min(text.len());
@@ -198,9 +220,7 @@ fn last_line(lines: &Lines<'_>, at: usize, last_end: usize) -> Problem {
 }
 
 fn sentence(info: &str) -> String {
-    info.replace("while parsing ", "in ")
-        .replace('<', "`")
-        .replace('>', "`")
+    info.replace("while parsing ", "in ").replace(['<', '>'], "`")
 }
 
 fn quoted(text: &str) -> String {

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Deeper messages are refused by most decoders.
 const MAX_DEPTH: usize = 100;
 
+/// How many fields an error lists.
+const NAMES: usize = 12;
+
 /// Why a piece of data does not fit the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
@@ -238,7 +241,7 @@ impl Builder {
         for (number, value) in fields {
             let set = match ty.descriptor().field(number) {
                 Some(field) => message.try_set(field, value).map_err(|error| error.to_string()),
-                None => Err(format!("{} has no field {number} here", ty.full_name())),
+                None => Err(unlike(ty)),
             };
             self.keep(span, set)?;
         }
@@ -247,7 +250,7 @@ impl Builder {
 
     fn wrapper(&mut self, ty: &MessageType, data: &Data, depth: usize) -> Option<DynamicMessage> {
         let Some(field) = ty.descriptor().field(1) else {
-            return self.filled(ty, data.span, [(1, Value::Bool(false))]);
+            return self.refuse(data.span, unlike(ty));
         };
         let value = self.field(ty, field, data, depth)?;
         self.filled(ty, data.span, [(1, value)])
@@ -279,7 +282,7 @@ impl Builder {
             DataNode::Bool(value) => (4, Value::Bool(*value)),
             DataNode::Map(entries) => {
                 let Some(structure) = inner(5) else {
-                    return self.filled(ty, data.span, [(5, Value::Bool(false))]);
+                    return self.refuse(data.span, unlike(ty));
                 };
                 if depth > MAX_DEPTH {
                     return self.refuse(data.span, format!("nested deeper than {MAX_DEPTH} messages"));
@@ -288,7 +291,7 @@ impl Builder {
             }
             DataNode::List(items) => {
                 let Some(list) = inner(6) else {
-                    return self.filled(ty, data.span, [(6, Value::Bool(false))]);
+                    return self.refuse(data.span, unlike(ty));
                 };
                 if depth > MAX_DEPTH {
                     return self.refuse(data.span, format!("nested deeper than {MAX_DEPTH} messages"));
@@ -416,13 +419,24 @@ fn lookup<'a>(ty: &'a MessageType, name: &str) -> Option<&'a FieldDescriptor> {
     ty.descriptor().field_by_name(name)
 }
 
+fn unlike(ty: &MessageType) -> String {
+    format!(
+        "the target describes a {} of its own, unlike the known one: write its fields",
+        ty.full_name()
+    )
+}
+
 fn unknown_field(ty: &MessageDescriptor, name: &str) -> String {
     let fields = ty.fields().iter().map(FieldDescriptor::name);
     match scalar::nearest(name, fields.clone()) {
         Some(near) => format!("no field `{name}` in {}; did you mean `{near}`?", ty.full_name()),
         None => match fields.map(|f| format!("`{f}`")).collect::<Vec<_>>() {
             fields if fields.is_empty() => format!("no field `{name}` in {}: it has none", ty.full_name()),
-            fields => format!("no field `{name}` in {}: it has {}", ty.full_name(), fields.join(", ")),
+            fields => {
+                let more = if fields.len() > NAMES { ", …" } else { "" };
+                let shown = fields.get(..NAMES).unwrap_or(&fields).join(", ");
+                format!("no field `{name}` in {}: it has {shown}{more}", ty.full_name())
+            }
         },
     }
 }

@@ -7,8 +7,8 @@ use buffa_descriptor::{FieldDescriptor, MapKey, Value};
 use std::fmt;
 use std::sync::Arc;
 
-/// A message with its type. Unknown fields survive.
-#[derive(Clone)]
+/// A message with its type. Unknown fields survive. Equal are messages of the same schema with the same fields.
+#[derive(Clone, PartialEq)]
 pub struct DynMsg(pub(super) DynamicMessage);
 
 /// Bytes that are no message of the type.
@@ -109,6 +109,11 @@ impl DynMsg {
     /// In one line, set fields only: `{product_id: "p-7f3c", old_quantity: 11}`.
     pub fn to_text(&self) -> String {
         render::to_text(&self.to_json())
+    }
+
+    /// The same with every text cut after 80 characters: for logs, whatever a message holds.
+    pub fn to_short_text(&self) -> String {
+        render::to_text(&render::shorten(self.to_json(), 80))
     }
 }
 

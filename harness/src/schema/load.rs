@@ -5,7 +5,7 @@ use super::{Inner, MessageType, Origin, Schema};
 use buffa::DecodeOptions;
 use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
 use buffa_descriptor::{DescriptorPool, PoolError};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -38,16 +38,19 @@ impl Schema {
     }
 
     /// From `.proto` files (proto2 and proto3; editions come as a descriptor set). Imports are looked up in `includes`;
-    /// without any, in the folder of the first file.
+    /// without any, in the folders of the files.
     pub fn from_proto(files: &[PathBuf], includes: &[PathBuf]) -> Result<Schema, SchemaError> {
         let mut includes = includes.to_vec();
         if includes.is_empty() {
-            let folder = files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""));
-            includes.push(if folder.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                folder.to_path_buf()
-            });
+            for file in files {
+                let folder = match file.parent() {
+                    Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+                    _ => PathBuf::from("."),
+                };
+                if !includes.contains(&folder) {
+                    includes.push(folder);
+                }
+            }
         }
         let mut compiler = protox::Compiler::new(&includes).map_err(|e| SchemaError::Proto(format!("{e:?}")))?;
         compiler.include_imports(true);
@@ -76,11 +79,8 @@ impl Schema {
         origin: Origin,
         offered: Option<Vec<String>>,
     ) -> Result<Schema, SchemaError> {
-        let mut names = HashSet::new();
-        let own: Vec<_> = own
-            .into_iter()
-            .filter(|file| names.insert(file_name(file).to_owned()))
-            .collect();
+        let own = once_each(own);
+        let names: HashSet<&str> = own.iter().map(file_name).collect();
         let symbols: HashSet<String> = own.iter().flat_map(top_symbols).collect();
         let behind = well_known_files().iter().filter(|file| {
             !names.contains(file_name(file)) && !top_symbols(file).iter().any(|symbol| symbols.contains(symbol))
@@ -121,6 +121,13 @@ pub(super) fn decode_file(bytes: &[u8]) -> Result<FileDescriptorProto, SchemaErr
     limits(bytes.len())?
         .decode_from_slice(bytes)
         .map_err(|e: buffa::DecodeError| SchemaError::Undecodable(e.to_string()))
+}
+
+/// The first of each name.
+fn once_each(files: impl IntoIterator<Item = FileDescriptorProto>) -> Vec<FileDescriptorProto> {
+    let mut names = HashSet::new();
+    let files = files.into_iter();
+    files.filter(|file| names.insert(file_name(file).to_owned())).collect()
 }
 
 pub(super) fn file_name(file: &FileDescriptorProto) -> &str {
@@ -238,19 +245,10 @@ fn well_known_files() -> &'static [FileDescriptorProto] {
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
-        let mut files: HashMap<String, FileDescriptorProto> = HashMap::new();
-        let mut order = Vec::new();
-        for file in sets
+        let files = sets
             .iter()
             .filter_map(|set| decode_set(set).ok())
-            .flat_map(|set| set.file)
-        {
-            let name = file_name(&file).to_owned();
-            if !files.contains_key(&name) {
-                order.push(name.clone());
-                files.insert(name, file);
-            }
-        }
-        order.iter().filter_map(|name| files.remove(name)).collect()
+            .flat_map(|set| set.file);
+        once_each(files)
     })
 }

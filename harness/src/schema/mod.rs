@@ -7,6 +7,7 @@ mod load;
 mod reflection;
 mod render;
 mod scalar;
+mod value;
 mod wellknown;
 
 pub use build::{BuildError, build};
@@ -296,7 +297,7 @@ impl FieldKind {
 
 /// A scalar by its range; how it is encoded (`sint`, `fixed`, `sfixed`) is the library's matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Scalar {
     Bool,
     Int32,
@@ -383,3 +384,7 @@ impl fmt::Debug for EnumType {
         write!(f, "EnumType({})", self.full_name())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

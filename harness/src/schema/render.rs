@@ -81,23 +81,29 @@ pub(super) fn to_cel(message: &DynamicMessage, depth: usize) -> cel::Value {
 
 fn cel_any(message: &DynamicMessage, type_url: &str, value: &[u8], depth: usize) -> cel::Value {
     let url = cel::Value::from(type_url);
-    let inner = if depth < MAX_DEPTH {
-        message.unpack_any().ok()
-    } else {
-        None
-    };
-    match inner.map(|inner| to_cel(&inner, depth + 1)) {
-        Some(cel::Value::Map(fields)) => {
+    match unpack(message, depth).map(|(inner, nested)| (to_cel(&inner, depth + 1), nested)) {
+        Some((cel::Value::Map(fields), false)) => {
             let mut all = HashMap::clone(&fields.map);
             all.insert(Key::from("type_url"), url);
             cel::Value::Map(Map { map: Arc::new(all) })
         }
-        Some(data) => cel_map([("type_url".into(), url), ("value".into(), data)]),
+        Some((data, _)) => cel_map([("type_url".into(), url), ("value".into(), data)]),
         None => cel_map([
             ("type_url".into(), url),
             ("value".into(), cel::Value::Bytes(Arc::new(value.to_vec()))),
         ]),
     }
+}
+
+/// The message in an `Any`, and whether it goes under `value` instead of beside the type, as proto JSON has it for
+/// well-known types.
+fn unpack(any: &DynamicMessage, depth: usize) -> Option<(DynamicMessage, bool)> {
+    if depth >= MAX_DEPTH {
+        return None;
+    }
+    let inner = any.unpack_any().ok()?;
+    let nested = wellknown::read(&inner).is_some();
+    Some((inner, nested))
 }
 
 fn cel_map(entries: impl IntoIterator<Item = (Key, cel::Value)>) -> cel::Value {
@@ -227,14 +233,9 @@ pub(super) fn to_json(message: &DynamicMessage, depth: usize) -> Json {
 fn json_any(message: &DynamicMessage, type_url: &str, value: &[u8], depth: usize) -> Json {
     let mut all = serde_json::Map::new();
     all.insert("@type".to_owned(), Json::from(type_url));
-    let inner = if depth < MAX_DEPTH {
-        message.unpack_any().ok()
-    } else {
-        None
-    };
-    match inner.map(|inner| to_json(&inner, depth + 1)) {
-        Some(Json::Object(fields)) => all.extend(fields),
-        Some(data) => {
+    match unpack(message, depth).map(|(inner, nested)| (to_json(&inner, depth + 1), nested)) {
+        Some((Json::Object(fields), false)) => all.extend(fields),
+        Some((data, _)) => {
             all.insert("value".to_owned(), data);
         }
         None => {
@@ -329,6 +330,22 @@ fn enum_name(message: &DynamicMessage, kind: SingularKind, number: i32) -> Optio
         .enumeration(index)
         .value(number)
         .map(|value| value.name())
+}
+
+/// A long text as it is shown: its first `most` characters and its size.
+pub(super) fn shorten(value: Json, most: usize) -> Json {
+    match value {
+        Json::String(text) => match text.char_indices().nth(most) {
+            Some((end, _)) => Json::String(format!("{}… ({} bytes)", &text[..end], text.len())),
+            None => Json::String(text),
+        },
+        Json::Array(items) => items.into_iter().map(|item| shorten(item, most)).collect(),
+        Json::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, shorten(value, most)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// JSON in one line, as scenarios write it: keys without quotes where they need none.

@@ -1,4 +1,22 @@
 //! The scenario engine: matrix, run, judge, record.
 
+mod background;
+mod calls;
+mod case;
+pub mod engine;
 pub mod event;
+pub mod fold;
+pub mod glob;
+pub mod judge;
+pub mod link;
+pub mod matrix;
+pub mod mismatch;
+mod pairing;
+pub mod pattern;
 pub mod record;
+pub mod residue;
+pub mod run;
+pub mod snapshot;
+mod stream;
+mod timeline;
+mod values;

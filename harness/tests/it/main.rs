@@ -1,1 +1,13 @@
-//! Stub.
+//! End to end, through the real binary and on made-up peers.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod client;
+mod faults;
+mod foreign;
+mod fuzz;
+mod invalid;
+mod schema;
+mod support;
+mod targets;
+mod tidy;
+mod verify;

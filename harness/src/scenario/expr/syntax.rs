@@ -11,9 +11,17 @@ use std::ops::Range;
 /// Bytes of an expression.
 pub const LONGEST: usize = 4096;
 /// Brackets inside each other.
-pub const DEEPEST: usize = 24;
+pub const DEEPEST: usize = 20;
+/// Brackets that fit on any caller's stack.
+const SHALLOW: usize = 4;
+/// Bytes of an expression that fits on any caller's stack.
+const SHORT: usize = 1000;
+/// Stack for everything that is not longer than [`LONGEST`].
+const OWN_STACK: usize = 32 << 20;
 /// Operators, commas and selections.
 pub const MOST_OPERATORS: usize = 400;
+/// Operations inside each other: cel evaluates one in up to 40 KiB of stack (debug build), and a worker thread has 2 MiB.
+pub const MOST_LEVELS: usize = 24;
 /// Comprehensions inside each other.
 pub const MOST_LOOPS: usize = 3;
 
@@ -53,20 +61,45 @@ impl Mistake {
 /// Compiles and checks everything that needs no knowledge of the scenario.
 pub fn compile(text: &str) -> Result<Program, Mistake> {
     within_bounds(text)?;
-    let program = environment::shared().compile(text).map_err(|errors| {
+    let program = match is_shallow(text) {
+        true => parse(text)?,
+        false => on_own_stack(text)?,
+    };
+    Checks {
+        text,
+        info: program.source_info(),
+    }
+    .visit(program.expression(), 0, 0)?;
+    Ok(program)
+}
+
+fn parse(text: &str) -> Result<Program, Mistake> {
+    environment::shared().compile(text).map_err(|errors| {
         let first = errors.errors.into_iter().next();
         let (line, column, message) = match first {
             Some(error) => (error.pos.0, error.pos.1, error.msg),
             None => (1, 1, String::new()),
         };
         in_words(text, offset(text, line, column), &message)
-    })?;
-    Checks {
-        text,
-        info: program.source_info(),
-    }
-    .visit(program.expression(), 0)?;
-    Ok(program)
+    })
+}
+
+/// Whether an expression can be parsed on what a caller has left of its stack. Each bracket and each `?` may need 200 KiB
+/// (debug build); they count in texts, too, since a text without its closing quote is parsed as an expression.
+fn is_shallow(text: &str) -> bool {
+    text.len() <= SHORT && text.matches(['(', '[', '{', '?']).count() <= SHALLOW
+}
+
+/// A thread with stack for the 96 levels at which cel's parser stops by itself.
+fn on_own_stack(text: &str) -> Result<Program, Mistake> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(OWN_STACK);
+        let thread = builder.spawn_scoped(scope, || parse(text)).ok();
+        match thread.and_then(|thread| thread.join().ok()) {
+            Some(parsed) => parsed,
+            None => Err(Mistake::whole(text, GAVE_UP)),
+        }
+    })
 }
 
 /// Counts what decides how deep the parser and the evaluation go.
@@ -103,28 +136,36 @@ fn within_bounds(text: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The characters outside of string literals.
-pub fn visible(text: &str) -> impl Iterator<Item = (usize, char)> {
-    let mut quote = None;
-    let mut escaped = false;
-    text.char_indices().filter(move |(_, c)| match quote {
-        Some(open) => {
-            if escaped {
-                escaped = false;
-            } else if *c == '\\' {
-                escaped = true;
-            } else if *c == open {
-                quote = None;
-            }
-            false
+/// The characters outside of string literals (CEL's lexis: one or three quotes, `r` before them for no escapes).
+pub fn visible(text: &str) -> Vec<(usize, char)> {
+    let mut visible = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        if !matches!(c, '"' | '\'') {
+            visible.push((at, c));
+            at += c.len_utf8();
+            continue;
         }
-        None => {
-            if matches!(c, '"' | '\'') {
-                quote = Some(*c);
+        let quote = match c {
+            '"' if text[at..].starts_with("\"\"\"") => "\"\"\"",
+            '"' => "\"",
+            _ if text[at..].starts_with("'''") => "'''",
+            _ => "'",
+        };
+        let prefix = text[..at].trim_end_matches(['b', 'B']);
+        let raw = prefix.ends_with(['r', 'R']);
+        at += quote.len();
+        while at < text.len() && !text[at..].starts_with(quote) {
+            let mut chars = text[at..].chars();
+            let mut length = chars.next().map_or(1, char::len_utf8);
+            if !raw && text[at..].starts_with('\\') {
+                length += chars.next().map_or(0, char::len_utf8);
             }
-            true
+            at += length;
         }
-    })
+        at = (at + quote.len()).min(text.len());
+    }
+    visible
 }
 
 /// The byte of a line and a column, both from 1, the column in characters.
@@ -188,6 +229,31 @@ fn in_words(text: &str, at: usize, message: &str) -> Mistake {
     }
 }
 
+/// What functions of other languages are called here.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(
+        match name
+            .rsplit_once('.')
+            .filter(|(target, _)| *target != "math")
+            .map_or(name, |(_, method)| method)
+        {
+            "len" | "length" | "count" => "size(x)",
+            "math.max" | "max" => "math.greatest(a, b)",
+            "math.min" | "min" => "math.least(a, b)",
+            "abs" => "math.abs(x)",
+            "lower" | "toLowerCase" | "to_lowercase" => "x.lowerAscii()",
+            "upper" | "toUpperCase" | "to_uppercase" => "x.upperAscii()",
+            "includes" => "x.contains(y)",
+            "any" | "some" => "list.exists(x, condition)",
+            "every" => "list.all(x, condition)",
+            "range" => "lists.range(n)",
+            "str" => "string(x)",
+            "float" => "double(x)",
+            _ => return None,
+        },
+    )
+}
+
 struct Checks<'p> {
     text: &'p str,
     info: &'p SourceInfo,
@@ -198,7 +264,15 @@ impl Checks<'_> {
         Mistake::at(walk::extent(expression, self.info, self.text), text)
     }
 
-    fn visit(&self, expression: &IdedExpr, loops: usize) -> Result<(), Mistake> {
+    fn visit(&self, expression: &IdedExpr, levels: usize, loops: usize) -> Result<(), Mistake> {
+        if walk::qualified(expression).is_some() {
+            // `a.b.c` is looked up in one go.
+            return Ok(());
+        }
+        if levels >= MOST_LEVELS {
+            let sentence = format!("has more than {MOST_LEVELS} operations inside each other");
+            return Err(Mistake::whole(self.text, &sentence).help("split it, with `vars` for its parts"));
+        }
         let loops = match &expression.expr {
             Expr::Comprehension(_) if loops >= MOST_LOOPS => {
                 return Err(self.at(expression, format!("loops are nested deeper than {MOST_LOOPS}")));
@@ -216,8 +290,7 @@ impl Checks<'_> {
             _ => loops,
         };
         for child in walk::children(expression) {
-            // The name in `math.abs(x)` is no variable, but it has no children either.
-            self.visit(child, loops)?;
+            self.visit(child, levels + 1, loops)?;
         }
         Ok(())
     }
@@ -257,7 +330,7 @@ impl Checks<'_> {
         let before = self.text.get(..range).unwrap_or_default().trim_end();
         let range = before.len() - before.len().min(name.len())..before.len();
         let known: Vec<&str> = match (&call.target, &qualified) {
-            (Some(_), Some(qualified)) if walk::is_namespace(qualified) => {
+            (Some(_), Some(qualified)) if walk::is_namespace(qualified) && elsewhere(qualified).is_none() => {
                 let text = suggest(
                     format!("unknown function `{qualified}`"),
                     qualified,
@@ -268,8 +341,11 @@ impl Checks<'_> {
             (Some(_), _) => environment::METHODS.to_vec(),
             (None, _) => environment::FUNCTIONS.to_vec(),
         };
-        let text = suggest(format!("unknown function `{}`", short(name)), name, known);
-        let mistake = Mistake::at(range, text);
+        let text = format!("unknown function `{}`", short(name));
+        if let Some(own) = elsewhere(qualified.as_deref().unwrap_or(name)) {
+            return Err(Mistake::at(range, text).help(format!("in CEL it is `{own}`")));
+        }
+        let mistake = Mistake::at(range, suggest(text, name, known));
         match (
             &call.target,
             environment::METHODS.contains(&name),

@@ -322,6 +322,10 @@ fn grow(expression: &IdedExpr, info: &SourceInfo, text: &str, range: &mut Range<
                 let before = text.get(..start).unwrap_or_default().trim_end();
                 start = before.trim_end_matches(is_name).len();
             }
+            Expr::Struct(message) => {
+                let before = text.get(..start).unwrap_or_default().trim_end();
+                start = before.len() - message.type_name.len().min(before.len());
+            }
             _ => {}
         }
         range.start = range.start.min(text.floor_char_boundary(start));

@@ -2,30 +2,47 @@
 
 use super::{Lower, is_rule, names::Place};
 use crate::scenario::{
-    de::{self, Field, Given, Raw},
+    de,
     error::{Problem, short, suggest},
     expr::Expr,
+    field::{Field, Given, Raw},
     model::{Expectation, Law, Messages, StatusExpectation, Template, TemplateNode},
     scalar::Scalar,
     source::Located,
     status::CODES,
+    tree::{Kind, NodeId},
     written,
-    yaml::{Kind, NodeId},
 };
 
 /// What a call's own `assert` reads; a repeated call has `results` alone.
-const OF_CALL: [&str; 7] = [
-    "response", "messages", "status", "headers", "trailers", "http", "elapsed",
+const OF_CALL: [&str; 8] = [
+    "response", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
 ];
 const OF_REPEAT: [&str; 2] = ["results", "elapsed"];
-const OF_WAIT: [&str; 6] = ["messages", "status", "headers", "trailers", "http", "elapsed"];
+const OF_WAIT: [&str; 8] = [
+    "messages", "status", "headers", "trailers", "http", "layer", "elapsed", "ended",
+];
+
+/// Why `count` stands in the wrong place.
+const NO_REPEAT: (&str, &str) = (
+    "`count` needs `repeat`",
+    "it says how many calls ended with which status",
+);
 
 /// The step that an expectation belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Call,
     Repeat,
+    /// With `until`: the call may still be open.
     Wait,
+    /// Without: the call has ended.
+    End,
+}
+
+/// No field has these in its name: an expression that YAML reads as a map because of its `: `.
+fn is_of_expression(c: char) -> bool {
+    matches!(c, ' ' | '"' | '=' | '(' | '?')
 }
 
 impl Lower<'_, '_> {
@@ -50,15 +67,17 @@ impl Lower<'_, '_> {
 
     /// `expect` of a `wait`; without one, `until` is the expectation.
     pub fn wait_expectations(&mut self, step: &written::Step, place: &Place<'_>) -> Vec<Expectation> {
+        let of = if step.until.is_written() { Of::Wait } else { Of::End };
         step.expect
             .given()
-            .map(|expect| self.expectations(expect, place, Of::Wait))
+            .map(|expect| self.expectations(expect, place, of))
             .unwrap_or_default()
     }
 
     fn expectations(&mut self, expect: &Given<Raw>, place: &Place<'_>, of: Of) -> Vec<Expectation> {
         let tree = self.tree;
         match &tree.node(expect.node).kind {
+            Kind::List(items) if self.is_too_long(expect.key, items.len()) => Vec::new(),
             Kind::List(items) if items.is_empty() => {
                 self.problem(Problem::new(
                     tree.span(expect.key),
@@ -168,16 +187,11 @@ impl Lower<'_, '_> {
                     help,
                 );
             }
-            Of::Call | Of::Wait => {
-                refuse(
-                    count,
-                    "`count` needs `repeat`",
-                    "it says how many calls ended with which status",
-                );
-                if of == Of::Wait {
-                    let help = "a stream has `messages`";
-                    refuse(response, "`response` does not go with `wait`", help);
-                }
+            Of::Call | Of::End => refuse(count, NO_REPEAT.0, NO_REPEAT.1),
+            Of::Wait => {
+                refuse(count, NO_REPEAT.0, NO_REPEAT.1);
+                let help = "an open stream has `messages`; a `wait` without `until` waits for the end of the call";
+                refuse(response, "`response` does not go with `until`", help);
             }
         }
     }
@@ -242,6 +256,7 @@ impl Lower<'_, '_> {
         let tree = self.tree;
         let template = self.template(given.node, place);
         let sound = match (&tree.node(given.node).kind, &template.node) {
+            (Kind::List(nodes), _) if self.is_too_long(given.key, nodes.len()) => false,
             (Kind::List(nodes), _) if nodes.is_empty() => {
                 self.problem(Problem::new(
                     tree.span(given.key),
@@ -383,7 +398,7 @@ impl Lower<'_, '_> {
         for law in given.value.iter().filter_map(Field::given) {
             let span = self.tree.span(law.node);
             let value = match &self.tree.node(law.node).kind {
-                Kind::Map(entries) if !entries.iter().any(|entry| entry.name.value.contains(" ? ")) => self
+                Kind::Map(entries) if !entries.iter().any(|entry| entry.name.value.contains(is_of_expression)) => self
                     .not_empty(law)
                     .then(|| Law::Pattern(self.template(law.node, place))),
                 _ => self.expression(law, &inside, Some("message")).map(Law::Expr),
@@ -400,7 +415,7 @@ impl Lower<'_, '_> {
             self.problem(Problem::new(span, "`assert` is empty: it checks nothing"));
         }
         let own: &[&str] = match of {
-            Of::Call => &OF_CALL,
+            Of::Call | Of::End => &OF_CALL,
             Of::Repeat => &OF_REPEAT,
             Of::Wait => &OF_WAIT,
         };

@@ -2,7 +2,7 @@
 
 use super::{BUILT_IN, Lower, PROBE};
 use crate::scenario::{
-    error::{Problem, short, suggest},
+    error::{Problem, did_you_mean, short, suggest},
     expr::{Expr, SelectPath},
 };
 
@@ -27,9 +27,8 @@ pub struct Var {
 }
 
 /// A step that has a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Known {
-    pub name: String,
     pub background: bool,
     pub repeated: bool,
     /// It runs at the end.
@@ -37,7 +36,9 @@ pub struct Known {
 }
 
 /// What can be read of an earlier step.
-const RESULTS: [&str; 4] = ["response", "results", "messages", "status"];
+const RESULTS: [&str; 9] = [
+    "response", "results", "messages", "status", "headers", "trailers", "http", "layer", "elapsed",
+];
 
 impl Lower<'_, '_> {
     /// Checks every name that an expression reads; the first mistake of each root is enough.
@@ -60,11 +61,15 @@ impl Lower<'_, '_> {
         match root {
             _ if place.extra.contains(&root) => None,
             "run" => match field {
-                None | Some("id") => None,
-                Some(field) => Some(Problem::new(
-                    select.span,
-                    suggest(format!("unknown `run.{field}`"), field, ["id"]),
-                )),
+                None | Some("id" | "protocol") => None,
+                Some(field) => {
+                    let text = suggest(
+                        format!("unknown name `run.{}`", short(field)),
+                        field,
+                        ["id", "protocol"],
+                    );
+                    Some(Problem::new(select.span, text))
+                }
             },
             _ if place.in_row => {
                 let text = format!("`{}` has no value in `rows`", short(root));
@@ -105,7 +110,10 @@ impl Lower<'_, '_> {
             Some(_) => None,
             None => {
                 let known = self.vars.iter().map(|var| var.name.as_str());
-                let text = suggest(format!("unknown variable `vars.{}`", short(field)), field, known);
+                let text = match did_you_mean(field, known) {
+                    Some(close) => format!("unknown variable `vars.{}`, did you mean `vars.{close}`?", short(field)),
+                    None => format!("unknown variable `vars.{}`", short(field)),
+                };
                 Some(
                     Problem::new(select.span, text)
                         .help("a variable is defined under `vars`, before others that read it"),
@@ -136,7 +144,7 @@ impl Lower<'_, '_> {
 
     fn step_result(&self, select: &SelectPath, field: Option<&str>, place: &Place<'_>) -> Option<Problem> {
         let root = select.root.as_str();
-        let Some(step) = self.known.iter().find(|step| step.name == root) else {
+        let Some(step) = self.known.get(root) else {
             return Some(self.unknown(select, place));
         };
         if step.deferred && !place.extra.contains(&DEFERRED) {
@@ -165,6 +173,10 @@ impl Lower<'_, '_> {
 
     fn unknown(&self, select: &SelectPath, place: &Place<'_>) -> Problem {
         let root = select.root.as_str();
+        if self.own.as_deref() == Some(root) {
+            let problem = Problem::new(select.span, format!("`{root}` is this step itself"));
+            return problem.help("its own `assert` reads `response`, `results`, `messages` and `status` directly");
+        }
         if self.all_ids.contains(root) {
             return Problem::new(
                 select.span,
@@ -183,7 +195,7 @@ impl Lower<'_, '_> {
                 format!("unknown name `{root}`, did you mean `row.{root}`?"),
             );
         }
-        let steps = self.known.iter().map(|step| step.name.as_str());
+        let steps = self.known.keys().map(String::as_str);
         let names = place
             .extra
             .iter()

@@ -1,0 +1,64 @@
+//! The commands: the only wiring. They and `report/console` are all that prints.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "commands talk to people")]
+
+mod child;
+mod connect;
+mod load_suite;
+mod report;
+mod serve;
+mod verify;
+
+use stocktake::{
+    cli::{Cli, Command},
+    exit::Exit,
+};
+
+/// A command that could not do its work: what to tell, and the exit code.
+#[derive(Debug)]
+pub struct Refusal {
+    exit: Exit,
+    text: String,
+}
+
+impl Refusal {
+    /// Wrong input, exit 2.
+    pub fn input(text: impl Into<String>) -> Refusal {
+        Refusal {
+            exit: Exit::Input,
+            text: text.into(),
+        }
+    }
+
+    /// Could not be judged, exit 3.
+    pub fn not_judged(text: impl Into<String>) -> Refusal {
+        Refusal {
+            exit: Exit::NotJudged,
+            text: text.into(),
+        }
+    }
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the system gives no threads: {error}");
+            return Exit::NotJudged;
+        }
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::serve(args).await,
+            Command::Check(args) => verify::verify("check", args).await,
+            Command::Verify(args) => verify::verify("verify", args).await,
+            Command::Report(args) => report::report(&args),
+        }
+    });
+    // Whatever still runs has nothing more to say.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|refusal| {
+        eprintln!("error: {}", refusal.text.trim_end());
+        refusal.exit
+    })
+}

@@ -1,0 +1,17 @@
+//! `stocktake report`: renders a stored run again, byte for byte.
+
+use super::Refusal;
+use stocktake::{cli::ReportArgs, exit::Exit, report::store};
+
+/// Renders into the run's folder, or another one.
+pub fn report(args: &ReportArgs) -> Result<Exit, Refusal> {
+    let record = store::read(&args.run).map_err(|error| Refusal::input(error.to_string()))?;
+    let folder = args.out.as_deref().unwrap_or(&args.run);
+    if args.out.is_some() {
+        store::create(folder).map_err(|error| Refusal::input(error.to_string()))?;
+    }
+    store::write(folder, &record).map_err(|error| Refusal::input(error.to_string()))?;
+    println!("{}", record.verdict.sentence);
+    println!("report: {}", folder.join("index.html").display());
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,113 @@
+//! `stocktake serve`: the only file that names the server crate.
+
+use super::Refusal;
+use std::{io::Write, time::Duration};
+use stocktake::{cli::ServeArgs, exit::Exit};
+use stocktake_server::{Config, Fault, Server, Simulate};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Runs the reference service until SIGINT or SIGTERM, then drains.
+pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
+    if args.fault.as_deref() == Some("list") {
+        list_faults();
+        return Ok(Exit::Passed);
+    }
+    let fault = args.fault.as_deref().map(fault).transpose()?;
+    let simulate = args.simulate.as_deref().map(simulate).transpose()?.unwrap_or_default();
+    log(&args)?;
+    let mut config = Config {
+        listen: args.listen,
+        sample_data: args.sample_data,
+        fault,
+        simulate,
+        ..Config::default()
+    };
+    if args.revision.is_some() {
+        config.revision = args.revision;
+    }
+    if args.replica.is_some() {
+        config.replica = args.replica;
+    }
+    let bound = Server::bind(config)
+        .await
+        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+    println!("listening on {}", bound.addr());
+    // Whoever waits for the line reads it through a pipe.
+    std::io::stdout()
+        .flush()
+        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+    let failed = |error: std::io::Error| Refusal::not_judged(format!("the system gives no signals: {error}"));
+    let (mut int, mut term) = (
+        signal(SignalKind::interrupt()).map_err(failed)?,
+        signal(SignalKind::terminate()).map_err(failed)?,
+    );
+    let shutdown = async move {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+    };
+    bound
+        .run(shutdown)
+        .await
+        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+    Ok(Exit::Passed)
+}
+
+fn fault(name: &str) -> Result<Fault, Refusal> {
+    Fault::from_name(name).ok_or_else(|| {
+        let best = Fault::all()
+            .iter()
+            .map(|info| (strsim::jaro_winkler(name, info.name), info.name))
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = best
+            .filter(|(score, _)| *score > 0.75)
+            .map(|(_, best)| format!(", did you mean `{best}`?"))
+            .unwrap_or_default();
+        Refusal::input(format!(
+            "there is no fault `{name}`{hint}; `stocktake serve --fault list` names all"
+        ))
+    })
+}
+
+fn list_faults() {
+    let all = Fault::all();
+    for info in all {
+        let also = if info.also.is_empty() {
+            String::new()
+        } else {
+            format!(" (also: {})", info.also.join(", "))
+        };
+        println!("{:<34} {:<26} {}{also}", info.name, info.rule, info.text);
+    }
+    eprintln!("{} faults", all.len());
+}
+
+/// `delay=300ms`.
+fn simulate(text: &str) -> Result<Simulate, Refusal> {
+    let usage = || {
+        Refusal::input(format!(
+            "--simulate `{text}`: write delay=DURATION, such as delay=300ms"
+        ))
+    };
+    let delay = text
+        .strip_prefix("delay=")
+        .and_then(|value| humantime::parse_duration(value).ok())
+        .ok_or_else(usage)?;
+    if delay > Duration::from_secs(60) {
+        return Err(Refusal::input(format!("--simulate `{text}`: at most 60s")));
+    }
+    Ok(Simulate { delay })
+}
+
+fn log(args: &ServeArgs) -> Result<(), Refusal> {
+    let filter =
+        EnvFilter::try_new(&args.log).map_err(|error| Refusal::input(format!("--log `{}`: {error}", args.log)))?;
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match args.log_format {
+        stocktake::cli::LogFormat::Text => builder.try_init(),
+        stocktake::cli::LogFormat::Json => builder.json().try_init(),
+    };
+    set.map_err(|error| Refusal::not_judged(error.to_string()))
+}

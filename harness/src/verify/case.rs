@@ -1,0 +1,277 @@
+//! One case: its steps in order, its clean-up whatever happened.
+
+use super::{
+    engine::Engine,
+    judge::{self, Seen},
+    mismatch::Mismatch,
+    residue::Created,
+    stream::Stream,
+    timeline::Timeline,
+    values,
+};
+use crate::scenario::{
+    expr::{Scope, Value},
+    model::{Action, Scenario, Step},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// For all clean-up of a case.
+const CLEAN_UP_LIMIT: Duration = Duration::from_secs(15);
+
+/// Why the steps of a case ended before the last one.
+#[derive(Debug)]
+pub enum Stop {
+    /// An expectation did not hold; the mismatches are in the run.
+    Failed,
+    /// The target is gone, or the run was interrupted: nothing can be judged.
+    NotJudged(String),
+}
+
+/// A case (or a set-up) as it runs.
+pub struct CaseRun<'a> {
+    /// Shared by all cases.
+    pub engine: &'a Arc<Engine>,
+    /// Its scenario.
+    pub scenario: &'a Scenario,
+    /// What expressions can read so far.
+    pub scope: Scope,
+    /// Open background calls by step; several under one id for a `repeat`.
+    pub streams: HashMap<String, Vec<Stream>>,
+    /// What happened.
+    pub timeline: Timeline,
+    /// With the name of their step.
+    pub mismatches: Vec<(String, Mismatch)>,
+    /// How many facts were compared.
+    pub judged: u64,
+    /// What it left on the target.
+    pub created: Created,
+    /// When each step with an id was answered.
+    pub answered: Vec<(String, Instant)>,
+    /// Clean-up of the steps that have passed, in order.
+    pub deferred: Vec<&'a Step>,
+    /// Clean-up that failed, in words.
+    pub unclean: Vec<String>,
+    /// `id[row]`, the key of its snapshots.
+    pub key: String,
+}
+
+impl<'a> CaseRun<'a> {
+    /// A case at its start, on top of what its set-up has left in the scope.
+    pub fn new(engine: &'a Arc<Engine>, scenario: &'a Scenario, scope: Scope, key: String) -> CaseRun<'a> {
+        CaseRun {
+            engine,
+            scenario,
+            scope,
+            streams: HashMap::new(),
+            timeline: Timeline::new(Instant::now()),
+            mismatches: Vec::new(),
+            judged: 0,
+            created: Created::default(),
+            answered: Vec::new(),
+            deferred: Vec::new(),
+            unclean: Vec::new(),
+            key,
+        }
+    }
+
+    /// Evaluates `vars` in order. With `lenient`, a variable that cannot be evaluated yet (it reads `row`) is left out.
+    pub fn define_vars(&mut self, lenient: bool) -> Result<(), Stop> {
+        let mut vars: HashMap<String, Value> = HashMap::new();
+        for (name, template) in &self.scenario.vars {
+            match template.value(&self.scope) {
+                Ok(value) => {
+                    vars.insert(name.value.clone(), value);
+                    self.scope.set("vars", Value::from(vars.clone()));
+                }
+                Err(_) if lenient => {}
+                Err(error) => {
+                    self.mismatches.push(("vars".to_owned(), error.into()));
+                    return Err(Stop::Failed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs steps in order, within the scenario's timeout.
+    pub async fn run(&mut self, steps: &'a [Step]) -> Result<(), Stop> {
+        let engine = self.engine.clone();
+        let (limit, deadline) = (self.scenario.timeout, Instant::now() + self.scenario.timeout);
+        for (index, step) in steps.iter().enumerate() {
+            let name = step_name(step, index);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ended = tokio::select! {
+                ended = timeout(left, self.step(step, &name)) => ended,
+                () = engine.interrupted.cancelled() => return Err(Stop::NotJudged("interrupted".to_owned())),
+            };
+            match ended {
+                Ok(ended) => ended?,
+                Err(_) => {
+                    let text = format!(
+                        "the case took longer than its timeout of {}",
+                        humantime::format_duration(limit)
+                    );
+                    self.mismatches.push((name, Mismatch::new(step.span, text)));
+                    return Err(Stop::Failed);
+                }
+            }
+            if !step.defer.is_empty() {
+                self.deferred.push(step);
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &'a Step, name: &str) -> Result<(), Stop> {
+        match &step.action {
+            Action::Call(call) => self.call_step(step, call, name).await,
+            Action::Background(background) => self.background_step(step, background, name).await,
+            Action::Wait(wait) => self.wait_step(step, wait, name).await,
+            Action::Send { to, request } => self.send_step(to, request, name).await,
+            Action::Close { step: of } => {
+                for stream in self.streams.get(&of.value).into_iter().flatten() {
+                    stream.close().await;
+                }
+                Ok(())
+            }
+            Action::Cancel { steps } => {
+                for of in steps {
+                    self.cancel_step(of, name).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Cancels what is still open and runs the clean-up, last in, first out. Failures become residue.
+    pub async fn clean_up(&mut self) {
+        for (_, streams) in std::mem::take(&mut self.streams) {
+            for mut stream in streams {
+                stream.cancel().await;
+            }
+        }
+        let deferred = std::mem::take(&mut self.deferred);
+        if deferred.is_empty() || self.engine.lost().is_some() {
+            if !deferred.is_empty() {
+                self.unclean.push("clean-up did not run: the target is gone".to_owned());
+            }
+            return;
+        }
+        let found = self.mismatches.len();
+        for step in deferred.into_iter().rev() {
+            for (index, clean) in step.defer.iter().enumerate() {
+                let name = format!("{} / clean-up", step_name(clean, index));
+                let ended = timeout(CLEAN_UP_LIMIT, self.step(clean, &name)).await;
+                let problem = match ended {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(Stop::NotJudged(reason))) => reason,
+                    Ok(Err(Stop::Failed)) => self
+                        .mismatches
+                        .drain(found..)
+                        .map(|(_, m)| m.summary)
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                    Err(_) => format!("took longer than {}", humantime::format_duration(CLEAN_UP_LIMIT)),
+                };
+                self.unclean
+                    .push(format!("clean-up at line {} failed: {problem}", clean.span.line));
+                break;
+            }
+        }
+        self.mismatches.truncate(found);
+    }
+
+    /// Adds what a step has found; stops the case when something did not hold.
+    pub fn conclude(&mut self, name: &str, judgement: judge::Judgement) -> Result<(), Stop> {
+        self.judged += judgement.judged;
+        if judgement.mismatches.is_empty() {
+            return Ok(());
+        }
+        self.mismatches.extend(
+            judgement
+                .mismatches
+                .into_iter()
+                .map(|mismatch| (name.to_owned(), mismatch)),
+        );
+        Err(Stop::Failed)
+    }
+
+    /// Stops the case at one mismatch.
+    pub fn fail(&mut self, name: &str, mismatch: impl Into<Mismatch>) -> Stop {
+        self.judged += 1;
+        self.mismatches.push((name.to_owned(), mismatch.into()));
+        Stop::Failed
+    }
+
+    /// Why nothing more can be judged.
+    pub fn not_judged(&self) -> Stop {
+        Stop::NotJudged(match self.engine.lost() {
+            Some(reason) => format!("the target is gone: {reason}"),
+            None => "interrupted".to_owned(),
+        })
+    }
+
+    /// Makes an answer readable as `<step>.…`, and notes when it came.
+    pub fn remember(&mut self, step: &Step, roots: &[(&'static str, Value)]) {
+        if let Some(id) = &step.id {
+            self.scope.set(&id.value, values::step(roots));
+            self.answered.push((id.value.clone(), Instant::now()));
+        }
+    }
+
+    /// The answered steps on the clock that began at `zero`.
+    pub fn answered_since(&self, zero: Instant) -> Vec<(String, Duration)> {
+        self.answered
+            .iter()
+            .map(|(step, at)| (step.clone(), at.saturating_duration_since(zero)))
+            .collect()
+    }
+
+    /// Judges a stream at this moment.
+    pub fn judge_stream(
+        &self,
+        expectations: &[crate::scenario::model::Expectation],
+        stream: &Stream,
+        step: &Step,
+    ) -> judge::Judgement {
+        let (messages, end) = {
+            let received = stream.received();
+            (received.messages.clone(), received.end.clone())
+        };
+        let mut scope = self.scope.clone();
+        scope.set(
+            "messages",
+            values::messages(messages.get(stream.before_ready..).unwrap_or_default()),
+        );
+        scope.set("ended", Value::Bool(end.is_some()));
+        if let Some(end) = &end {
+            for (root, value) in values::answer(&stream.method, end) {
+                if root != "messages" {
+                    scope.set(root, value);
+                }
+            }
+        }
+        judge::judge(
+            expectations,
+            &Seen {
+                method: &stream.method,
+                scope: &scope,
+                observation: end.as_ref(),
+                results: None,
+                messages: &messages,
+                before_ready: stream.before_ready,
+                status_defaults_to_ok: false,
+                step: step.span,
+                answered: &self.answered_since(stream.opened),
+            },
+        )
+    }
+}
+
+/// The id of a step, or its number from 1.
+pub fn step_name(step: &Step, index: usize) -> String {
+    step.id
+        .as_ref()
+        .map_or_else(|| format!("step {}", index + 1), |id| id.value.clone())
+}

@@ -1,0 +1,159 @@
+//! What all cases of a run share: the client, the schema, the options, and what is counted over all of them.
+
+use super::{mismatch::Mismatch, snapshot::Snapshots};
+use crate::{
+    client::{Client, Layer, Observation},
+    scenario::model::{Scenario, Step},
+    schema::{Method, Schema},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// For a call without a `deadline`.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a target may take to show that it is still there.
+const RECONNECT: Duration = Duration::from_secs(5);
+
+/// What bears on how cases run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// In every name written on the target.
+    pub run_id: String,
+    /// Groups of cases at once.
+    pub jobs: usize,
+    /// Streams open at once.
+    pub stream_budget: usize,
+    /// Whether the target is this machine.
+    pub loopback: bool,
+    /// Run read-only scenarios alone.
+    pub read_only: bool,
+    /// Exclusive scenarios may run off loopback.
+    pub allow_disruption: bool,
+    /// Scenarios with odd data may run off loopback.
+    pub allow_odd_data: bool,
+    /// The header that names the revision, and the revision that every answer must name.
+    pub revision_header: String,
+    /// See `revision_header`.
+    pub expect_revision: Option<String>,
+}
+
+/// Shared by all cases of a run.
+pub struct Engine {
+    /// How the target is called.
+    pub client: Client,
+    /// What it describes.
+    pub schema: Schema,
+    /// How cases run.
+    pub options: Options,
+    /// Approved answers.
+    pub snapshots: Option<Snapshots>,
+    /// Ends the run early.
+    pub interrupted: CancellationToken,
+    lost: OnceLock<String>,
+    answered_by: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Engine {
+    /// For one run.
+    pub fn new(client: Client, schema: Schema, options: Options, snapshots: Option<Snapshots>) -> Arc<Engine> {
+        Arc::new(Engine {
+            client,
+            schema,
+            options,
+            snapshots,
+            interrupted: CancellationToken::new(),
+            lost: OnceLock::new(),
+            answered_by: Mutex::default(),
+        })
+    }
+
+    /// The method that a step of a scenario calls.
+    pub fn method(&self, scenario: &Scenario, call: &str, undescribed: bool) -> Option<Method> {
+        let (service, name) = split(scenario, call)?;
+        if undescribed {
+            Some(self.schema.undescribed(&service, &name))
+        } else {
+            self.schema.method(&service, &name)
+        }
+    }
+
+    /// Why the target is gone, once it is.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// After an answer that the target did not give: one attempt to reach it. Without success the target is lost, and
+    /// nothing more is judged.
+    pub async fn still_there(&self, observation: &Observation) -> bool {
+        if !matches!(observation.layer, Layer::Transport | Layer::Client) {
+            return self.lost().is_none();
+        }
+        if self.lost().is_some() {
+            return false;
+        }
+        match self.client.probe(RECONNECT).await {
+            Ok(()) => true,
+            Err(error) => {
+                // The first reason stays.
+                let _ = self.lost.set(error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Counts who answered, and holds the answer against the expected revision.
+    pub fn revision(&self, observation: &Observation, step: &Step) -> Option<Mismatch> {
+        if observation.layer != Layer::Application {
+            return None;
+        }
+        let header = |name: &str| {
+            let mut all = observation.headers.0.iter().chain(&observation.trailers.0);
+            all.find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+        };
+        let revision = header(&self.options.revision_header);
+        if let Some(revision) = revision {
+            let name = match header("x-stocktake-replica") {
+                Some(replica) => format!("{revision}/{replica}"),
+                None => revision.to_owned(),
+            };
+            *self
+                .answered_by
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(name)
+                .or_default() += 1;
+        }
+        let expected = self.options.expect_revision.as_deref()?;
+        if revision == Some(expected) {
+            return None;
+        }
+        let got = revision.map_or("no revision".to_owned(), |revision| format!("revision {revision:?}"));
+        let text = format!(
+            "answered by {got}, expected {expected:?} in `{}`",
+            self.options.revision_header
+        );
+        Some(Mismatch::new(step.span, text))
+    }
+
+    /// Answers by `revision/replica`.
+    pub fn answered_by(&self) -> Vec<(String, u64)> {
+        let tally = self.answered_by.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.iter().map(|(name, count)| (name.clone(), *count)).collect()
+    }
+}
+
+/// `pkg.Service/Method`, or a method of the file's service, as service and method.
+pub fn split(scenario: &Scenario, call: &str) -> Option<(String, String)> {
+    match call.rsplit_once('/') {
+        Some((service, method)) => Some((service.to_owned(), method.to_owned())),
+        None => scenario
+            .service
+            .as_ref()
+            .map(|service| (service.value.clone(), call.to_owned())),
+    }
+}

@@ -1,0 +1,87 @@
+//! One expectation that did not hold, before it becomes part of a record. Pure.
+
+use super::{
+    fold::level_of,
+    record::{LevelName, MismatchRecord},
+};
+use crate::scenario::{expr::EvalError, model::Scenario, source::Span};
+
+/// What did not hold, and where it was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The expectation's place.
+    pub span: Span,
+    /// The rule of the expectation; `None`: all rules of the file.
+    pub rule: Option<String>,
+    /// In one line.
+    pub summary: String,
+    /// Labelled lines.
+    pub details: Vec<(String, String)>,
+}
+
+impl Mismatch {
+    /// Without details, against all rules of the file.
+    pub fn new(span: Span, summary: impl Into<String>) -> Mismatch {
+        Mismatch {
+            span,
+            rule: None,
+            summary: summary.into(),
+            details: Vec::new(),
+        }
+    }
+
+    /// With one more labelled line.
+    pub fn detail(mut self, label: &str, text: impl Into<String>) -> Mismatch {
+        self.details.push((label.to_owned(), text.into()));
+        self
+    }
+
+    /// Against one rule.
+    pub fn against(mut self, rule: Option<&str>) -> Mismatch {
+        self.rule = rule.map(str::to_owned);
+        self
+    }
+
+    /// As it stands in the record.
+    pub fn record(&self, scenario: &Scenario, step: &str) -> MismatchRecord {
+        let text = &scenario.source.text;
+        let source = text
+            .lines()
+            .nth(self.span.line.saturating_sub(1))
+            .unwrap_or_default()
+            .to_owned();
+        let covered = text.get(self.span.start..self.span.end).unwrap_or_default();
+        let (rules, level) = match &self.rule {
+            Some(rule) => (vec![rule.clone()], level_of(rule).unwrap_or(scenario.level.into())),
+            None => (
+                scenario.rules.iter().map(|rule| rule.value.clone()).collect(),
+                LevelName::from(scenario.level),
+            ),
+        };
+        MismatchRecord {
+            rules,
+            level,
+            step: step.to_owned(),
+            file: scenario.source.name.clone(),
+            line: self.span.line,
+            column: self.span.column,
+            source,
+            width: covered
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_end()
+                .chars()
+                .count()
+                .max(1),
+            summary: self.summary.clone(),
+            details: self.details.clone(),
+        }
+    }
+}
+
+impl From<EvalError> for Mismatch {
+    fn from(error: EvalError) -> Mismatch {
+        Mismatch::new(error.span, error.text)
+    }
+}

@@ -1,0 +1,185 @@
+"""Measures the release build over loopback with h2load.
+
+    bench.py get     GetProduct: the full server against a bare tonic handler, rounds in the order A B B A
+    bench.py page    ListProducts: a catalogue of 1,000 products against one of 1,000,000, rounds in the same order
+    bench.py suite   the wall time of the whole suite against the local server
+
+BENCH_PAIRS (10), BENCH_REQUESTS (20000 in a round) and BENCH_PRODUCTS (1000000) set how much. Before any clock runs, one
+real answer of each side is checked; in each round every request must end with HTTP 2xx and carry as many bytes as that
+answer, so that a fast error cannot win.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import grpc
+
+ROOT = pathlib.Path(__file__).parents[1]
+BINARY = ROOT / "target/release/stocktake"
+BARE = ROOT / "target/release/examples/bare"
+PAIRS = int(os.environ.get("BENCH_PAIRS", "10"))
+REQUESTS = int(os.environ.get("BENCH_REQUESTS", "20000"))
+PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "1000000"))
+CONNECTIONS, STREAMS = 4, 16
+
+sys.path.append(str(ROOT / "proto"))
+pb, pb_grpc = grpc.protos_and_services("inventory.proto")
+
+
+@contextlib.contextmanager
+def server(*command):
+    """Runs a server; its address."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        for line in process.stdout:
+            found = re.search(r"127\.0\.0\.1:[1-9]\d*", line)
+            if found:
+                yield found.group()
+                return
+        sys.exit(f"{command[0]} named no address")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def full_server():
+    return server(BINARY, "serve", "--listen", "127.0.0.1:0")
+
+
+@contextlib.contextmanager
+def stub(address):
+    with grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)]) as channel:
+        yield pb_grpc.InventoryServiceStub(channel)
+
+
+class Side:
+    """One side of a comparison: a method with its request, on one server, and what every answer must be like."""
+
+    def __init__(self, name, address, method, request, folder):
+        self.name, self.url = name, f"http://{address}/inventory.InventoryService/{method}"
+        message = request.SerializeToString()
+        self.body = pathlib.Path(folder) / f"{name}.grpc".replace(" ", "-").replace(",", "")
+        self.body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+        with stub(address) as client:
+            # Raises for any status but OK.
+            answer = getattr(client, method)(request, timeout=30)
+        self.answer = answer
+        self.answer_bytes = 5 + answer.ByteSize()
+
+    def round(self, requests):
+        """Requests per second."""
+        command = ["h2load", "-n", requests, "-c", CONNECTIONS, "-m", STREAMS, "-t", 1, "-d", self.body]
+        command += ["-H", "content-type: application/grpc", "-H", "te: trailers", self.url]
+        text = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout
+        succeeded = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+        answered = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", text)
+        received = re.search(r"\((\d+)\) data", text)
+        rate = re.search(r"finished in .*?, ([\d.]+) req/s", text)
+        if not (succeeded and answered and received and rate):
+            sys.exit(f"{self.name}: h2load says\n{text}")
+        if succeeded.groups() != (str(requests), "0", "0", "0") or int(answered.group(1)) != requests:
+            sys.exit(f"{self.name}: not every request was answered with 2xx\n{text}")
+        if int(received.group(1)) != requests * self.answer_bytes:
+            sys.exit(f"{self.name}: {received.group(1)} bytes, expected {requests} x {self.answer_bytes}\n{text}")
+        return float(rate.group(1))
+
+
+def compare(a, b):
+    """Prints the rounds of A and B and the ratio A / B of each pair; returns the median ratio."""
+    for side in (a, b):
+        side.round(REQUESTS)
+    print(f"\nA = {a.name}, B = {b.name}; {REQUESTS} requests a round, {CONNECTIONS} connections x {STREAMS} streams")
+    print(f"answers: A {a.answer_bytes} bytes, B {b.answer_bytes} bytes")
+    print("pair   order    A req/s    B req/s     A / B")
+    ratios = []
+    for pair in range(PAIRS):
+        order = [a, b] if pair % 2 == 0 else [b, a]
+        rates = {side: side.round(REQUESTS) for side in order}
+        ratios.append(rates[a] / rates[b])
+        print(f"{pair + 1:4}   {'A B' if order[0] is a else 'B A'}   {rates[a]:10.0f} {rates[b]:10.0f}  {ratios[-1]:8.3f}")
+    median = statistics.median(ratios)
+    print(f"median A / B {median:.3f}, smallest {min(ratios):.3f}, largest {max(ratios):.3f}, {PAIRS} pairs")
+    return median
+
+
+def bench_get():
+    with full_server() as full, server(BARE) as bare, tempfile.TemporaryDirectory() as folder:
+        with stub(full) as client:
+            listed = client.ListProducts(pb.ListProductsRequest(page_size=100), timeout=30).products
+        product = next(product for product in listed if product.sku == "WDG-001")
+        request = pb.GetProductRequest(id=product.id)
+        sides = Side("full server", full, "GetProduct", request, folder), Side("bare handler", bare, "GetProduct", request, folder)
+        if sides[0].answer != product:
+            sys.exit(f"GetProduct answers {sides[0].answer}, ListProducts {product}")
+        compare(*sides)
+
+
+def fill(address, count):
+    """Imports products until the catalogue holds `count` of them."""
+    with stub(address) as client:
+        have = client.ListProducts(pb.ListProductsRequest(page_size=1), timeout=30).total_count
+        names = range(have, count)
+        for start in range(0, len(names), 50_000):
+            rows = (
+                pb.CreateProductRequest(name=f"product {i}", sku=f"BENCH-{i}", category=f"c{i % 10}", price=1, stock_quantity=1)
+                for i in names[start : start + 50_000]
+            )
+            answer = client.BulkImport(rows, timeout=600)
+            if answer.failed_count:
+                sys.exit(f"import: {answer.failed_count} rows failed: {answer.errors[0]}")
+        total = client.ListProducts(pb.ListProductsRequest(page_size=1), timeout=30).total_count
+        if total != count:
+            sys.exit(f"{total} products, expected {count}")
+
+
+def bench_page():
+    small, large = 1000, PRODUCTS
+    with full_server() as a, full_server() as b, tempfile.TemporaryDirectory() as folder:
+        for address, count in ((a, small), (b, large)):
+            started = time.monotonic()
+            fill(address, count)
+            print(f"{count} products imported in {time.monotonic() - started:.1f} s", flush=True)
+        asked = {
+            "first page": lambda count: pb.ListProductsRequest(page=1, page_size=20),
+            "page in the middle": lambda count: pb.ListProductsRequest(page=count // 40, page_size=20),
+            "category, middle": lambda count: pb.ListProductsRequest(page=count // 400, page_size=20, category="c5"),
+            "in stock, middle": lambda count: pb.ListProductsRequest(page=count // 40, page_size=20, in_stock_only=True),
+        }
+        for what, request in asked.items():
+            sides = [
+                Side(f"{what}, {count} products", address, "ListProducts", request(count), folder)
+                for address, count in ((b, large), (a, small))
+            ]
+            for side in sides:
+                if len(side.answer.products) != 20:
+                    sys.exit(f"{side.name}: {len(side.answer.products)} products on the page, expected 20")
+            compare(*sides)
+
+
+def bench_suite():
+    times = []
+    with full_server() as address:
+        for _ in range(PAIRS):
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.monotonic()
+                command = [BINARY, "verify", address, "--quiet", "--out", pathlib.Path(folder) / "run"]
+                ended = subprocess.run(command, capture_output=True, text=True)
+                times.append(time.monotonic() - started)
+            if ended.returncode != 0:
+                sys.exit(f"verify ended with exit {ended.returncode}\n{ended.stdout}{ended.stderr}")
+            print(f"{times[-1]:.2f} s", flush=True)
+    print(f"the whole suite: median {statistics.median(times):.2f} s, longest {max(times):.2f} s, {PAIRS} runs")
+
+
+if __name__ == "__main__":
+    kinds = {"get": bench_get, "page": bench_page, "suite": bench_suite}
+    if len(sys.argv) != 2 or sys.argv[1] not in kinds:
+        sys.exit(__doc__)
+    kinds[sys.argv[1]]()
