@@ -5,7 +5,7 @@ use base64::Engine;
 use std::{env, fs, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, Options, Target},
+    client::{Client, Options, Target, check_metadata},
     schema::{ReflectionError, Schema, reflect},
 };
 use tokio::time::{Instant, sleep};
@@ -31,22 +31,16 @@ fn metadata(args: &ConnectionArgs) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
             .split_once(':')
             .ok_or_else(|| Refusal::input(format!("{from}: write `key: value`")))?;
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
-        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        if key.is_empty() || !key.chars().all(legal) || key.starts_with("grpc-") {
-            return Err(Refusal::input(format!(
-                "{from}: `{key}` is no metadata key: letters, digits, `-`, `_` and `.`, not starting with grpc-"
-            )));
+        if key.starts_with("grpc-") {
+            return Err(Refusal::input(format!("{from}: `{key}` is gRPC's own")));
         }
         let value = if key.ends_with("-bin") {
             let decoded = base64::engine::general_purpose::STANDARD.decode(value);
             decoded.map_err(|_| Refusal::input(format!("{from}: the value of `{key}` is no base64")))?
-        } else if value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-            value.as_bytes().to_vec()
         } else {
-            return Err(Refusal::input(format!(
-                "{from}: the value of `{key}` is not printable ASCII; use a `-bin` key"
-            )));
+            value.as_bytes().to_vec()
         };
+        check_metadata(&key, &value).map_err(|text| Refusal::input(format!("{from}: {text}")))?;
         metadata.push((key, value));
     }
     let token = match (&args.token_env, &args.token_file) {
