@@ -5,6 +5,7 @@ mod client;
 mod faults;
 mod foreign;
 mod fuzz;
+mod healthy;
 mod invalid;
 mod schema;
 mod support;

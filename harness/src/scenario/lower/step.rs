@@ -131,7 +131,7 @@ impl Lower<'_, '_> {
             ..Place::default()
         };
         let action = match kind {
-            Kind::Call => self.call(step, &place).map(Action::Call),
+            Kind::Call => self.call(step, &place).map(|call| Action::Call(Box::new(call))),
             Kind::Background => self
                 .background(step, &place)
                 .map(|background| Action::Background(Box::new(background))),
