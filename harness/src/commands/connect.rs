@@ -97,8 +97,12 @@ pub async fn reach(client: &Client, args: &ConnectionArgs) -> Result<(), Refusal
 }
 
 /// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
-/// for the reader.
-pub async fn schema(client: &Client, args: &ConnectionArgs) -> Result<(Schema, Option<String>), Refusal> {
+/// for the reader. `wants_contract`: scenarios are about the service of the contract.
+pub async fn schema(
+    client: &Client,
+    args: &ConnectionArgs,
+    wants_contract: bool,
+) -> Result<(Schema, Option<String>), Refusal> {
     if !args.proto.is_empty() {
         let schema = Schema::from_proto(&args.proto, &args.proto_path);
         return schema
@@ -112,6 +116,21 @@ pub async fn schema(client: &Client, args: &ConnectionArgs) -> Result<(Schema, O
         return Ok((schema, None));
     }
     match reflect(client, REFLECTION_LIMIT).await {
+        Ok(schema)
+            if wants_contract
+                && !schema
+                    .services()
+                    .iter()
+                    .any(|service| service == inventory_contract::SERVICE) =>
+        {
+            let service = inventory_contract::SERVICE;
+            Ok((
+                Schema::built_in(),
+                Some(format!(
+                    "the target's reflection does not list {service}; the built-in contract is used"
+                )),
+            ))
+        }
         Ok(schema) => Ok((schema, None)),
         Err(ReflectionError::NotOffered { reason }) => Ok((
             Schema::built_in(),

@@ -1,10 +1,16 @@
 //! What a run leaves on the target, counted before it starts and listed when it is over. The contract has no delete.
 
+use super::{pattern::text_of, values};
 use crate::{
     client::Observation,
-    scenario::model::{Action, Requests, Scenario, Step, Template, TemplateNode},
+    scenario::{
+        data::DataNode,
+        expr::{Scope, Value},
+        model::{Action, Requests, Scenario, Step, Template},
+    },
     schema::{DynMsg, FieldValue, Method},
 };
+use std::collections::{HashMap, HashSet};
 
 /// Calls to these leave something behind: writing methods that say so in their name.
 pub fn creates(method: &str) -> bool {
@@ -14,33 +20,85 @@ pub fn creates(method: &str) -> bool {
         .any(|verb| name.starts_with(verb))
 }
 
-/// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. A repeat whose count
-/// is computed counts as 100.
+/// How much a count that only the run can tell is taken for.
+const UNKNOWN_COUNT: u64 = 100;
+
+/// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. Equal requests make one
+/// thing; a request that only the run can tell makes one of its own.
 pub fn estimate(scenario: &Scenario) -> u64 {
-    let setup: u64 = scenario.setup.iter().map(of_step).sum();
-    let steps: u64 = scenario.steps.iter().map(of_step).sum();
-    setup + steps * scenario.rows.len().max(1) as u64
+    let mut scope = Scope::default();
+    scope.set(
+        "run",
+        values::map([("id", values::text("estimate")), ("protocol", values::text("grpc"))]),
+    );
+    set_vars(scenario, &mut scope);
+    let mut made = Made::default();
+    scenario.setup.iter().for_each(|step| made.step(step, &scope));
+    if scenario.rows.is_empty() {
+        scenario.steps.iter().for_each(|step| made.step(step, &scope));
+    }
+    for row in &scenario.rows {
+        let mut scope = scope.clone();
+        if let Ok(fields) = row.fields.value(&scope) {
+            scope.set("row", fields);
+        }
+        set_vars(scenario, &mut scope);
+        scenario.steps.iter().for_each(|step| made.step(step, &scope));
+    }
+    made.known.len() as u64 + made.unknown
 }
 
-fn of_step(step: &Step) -> u64 {
-    match &step.action {
-        Action::Call(call) if creates(&call.spec.method.value) => {
-            let rows = match &call.spec.requests {
-                Requests::One(_) => 1,
-                Requests::List(items) => items.len() as u64,
-                Requests::Repeat { count, .. } => literal(count),
-            };
-            rows * call.repeat.as_ref().map_or(1, |repeat| literal(&repeat.count))
+fn set_vars(scenario: &Scenario, scope: &mut Scope) {
+    let mut vars: HashMap<String, Value> = HashMap::new();
+    for (name, template) in &scenario.vars {
+        if let Ok(value) = template.value(scope) {
+            vars.insert(name.value.clone(), value);
+            scope.set("vars", Value::from(vars.clone()));
         }
-        _ => 0,
     }
 }
 
-fn literal(count: &Template) -> u64 {
-    match &count.node {
-        TemplateNode::Int(count) => u64::try_from(*count).unwrap_or(0),
-        TemplateNode::Expr(expr) => expr.text.trim().parse().unwrap_or(100),
-        _ => 100,
+#[derive(Default)]
+struct Made {
+    /// Requests as text.
+    known: HashSet<String>,
+    unknown: u64,
+}
+
+impl Made {
+    fn step(&mut self, step: &Step, scope: &Scope) {
+        let Action::Call(call) = &step.action else { return };
+        if !creates(&call.spec.method.value) {
+            return;
+        }
+        for index in 0..call.repeat.as_ref().map_or(1, |repeat| count(&repeat.count, scope)) {
+            let scope = scope.with("index", Value::Int(index as i64));
+            match &call.spec.requests {
+                Requests::One(item) => self.request(item, &scope),
+                Requests::List(items) => items.iter().for_each(|item| self.request(item, &scope)),
+                Requests::Repeat { count: rows, item } => {
+                    for row in 0..count(rows, &scope) {
+                        self.request(item, &scope.with("index", Value::Int(row as i64)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, item: &Template, scope: &Scope) {
+        match item.render(scope) {
+            Ok(data) => {
+                self.known.insert(text_of(&data));
+            }
+            Err(_) => self.unknown += 1,
+        }
+    }
+}
+
+fn count(template: &Template, scope: &Scope) -> u64 {
+    match template.render(scope).map(|data| data.node) {
+        Ok(DataNode::Int(count)) => u64::try_from(count).unwrap_or(0).min(1_000_000),
+        _ => UNKNOWN_COUNT,
     }
 }
 
@@ -122,4 +180,45 @@ fn first_label(requests: &[DynMsg]) -> String {
         .first()
         .and_then(|request| ["sku", "name", "id"].iter().find_map(|name| text_field(request, name)))
         .unwrap_or_else(|| "without a name".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::{
+        parse,
+        source::SourceFile,
+        suite::{EMBEDDED, Suite},
+    };
+
+    fn estimated(body: &str) -> u64 {
+        let head = "version: 1\nid: x\nname: x\neffects: writes\nservice: inventory.InventoryService\n";
+        estimate(&parse(SourceFile::new("x.yaml", format!("{head}{body}"))).unwrap())
+    }
+
+    #[test]
+    fn equal_requests_make_one_thing() {
+        let once = "steps:\n  - call: CreateProduct\n    repeat: 16\n    request: { sku: \"st-${{ run.id }}\" }\n";
+        assert_eq!(estimated(once), 1);
+        let each = "steps:\n  - call: CreateProduct\n    repeat: 16\n    request: { sku: \"st-${{ run.id }}-${{ index }}\" }\n";
+        assert_eq!(estimated(each), 16);
+        let bulk =
+            "steps:\n  - call: BulkImport\n    requests: { repeat: 1000, item: { sku: \"s-${{ index / 100 }}\" } }\n";
+        assert_eq!(estimated(bulk), 10);
+        let rows = "setup:\n  - call: CreateProduct\n    request: { sku: shared }\nrows:\n  - { name: one, n: 1 }\n  - { name: two, n: 2 }\n\
+                    steps:\n  - call: CreateProduct\n    repeat: \"${{ row.n }}\"\n    request: { sku: \"${{ row.name }}-${{ index }}\" }\n";
+        assert_eq!(estimated(rows), 4);
+    }
+
+    #[test]
+    fn the_built_in_suite_fits_the_default_limit() {
+        let files: Vec<_> = EMBEDDED
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
+            .collect();
+        let suite = Suite::parse("embedded", &files).unwrap();
+        let most: u64 = suite.scenarios.iter().map(|scenario| estimate(scenario)).sum();
+        assert!((100..=500).contains(&most), "{most}");
+    }
 }
