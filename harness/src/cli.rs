@@ -49,10 +49,10 @@ pub struct ServeArgs {
     /// Behave like a slower deployment: `delay=300ms` adds that to each answer.
     #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE")]
     pub simulate: Option<String>,
-    /// Sent as `x-stocktake-revision` with every answer.
+    /// Sent as `x-stocktake-revision` with every answer; left out: CONTAINER_APP_REVISION, else the version.
     #[arg(long, env = "STOCKTAKE_REVISION", value_name = "NAME")]
     pub revision: Option<String>,
-    /// Sent as `x-stocktake-replica` with every answer; a random one when left out.
+    /// Sent as `x-stocktake-replica` with every answer; left out: CONTAINER_APP_REPLICA_NAME, else a random one.
     #[arg(long, env = "STOCKTAKE_REPLICA", value_name = "NAME")]
     pub replica: Option<String>,
     /// Which log lines to write to standard error: `warn`, `info`, `debug`, or directives as of tracing's EnvFilter.

@@ -23,12 +23,15 @@ pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
         simulate,
         ..Config::default()
     };
-    if args.revision.is_some() {
-        config.revision = args.revision;
-    }
-    if args.replica.is_some() {
-        config.replica = args.replica;
-    }
+    // Azure Container Apps names them in the environment of a replica.
+    config.revision = args
+        .revision
+        .or_else(|| named("CONTAINER_APP_REVISION"))
+        .or(config.revision);
+    config.replica = args
+        .replica
+        .or_else(|| named("CONTAINER_APP_REPLICA_NAME"))
+        .or(config.replica);
     let bound = Server::bind(config)
         .await
         .map_err(|error| Refusal::not_judged(error.to_string()))?;
@@ -53,6 +56,10 @@ pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
         .await
         .map_err(|error| Refusal::not_judged(error.to_string()))?;
     Ok(Exit::Passed)
+}
+
+fn named(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 fn fault(name: &str) -> Result<Fault, Refusal> {
