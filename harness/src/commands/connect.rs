@@ -33,8 +33,9 @@ fn metadata(args: &ConnectionArgs) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if key.is_empty() || !key.chars().all(legal) || key.starts_with("grpc-") {
+            // What stands in a key's place may be a part of a secret: it is not repeated either.
             return Err(Refusal::input(format!(
-                "{from}: `{key}` is no metadata key: letters, digits, `-`, `_` and `.`, not starting with grpc-"
+                "{from}: before the first `:` stands no metadata key: letters, digits, `-`, `_` and `.`, not starting with grpc-"
             )));
         }
         let value = if key.ends_with("-bin") {
