@@ -7,7 +7,7 @@ use super::{
     values,
 };
 use crate::{
-    client::{Layer, Message, Observation},
+    client::{Code, Layer, Message, Observation},
     scenario::{
         data::{Data, DataNode},
         expr::{Expr, Scope},
@@ -34,6 +34,8 @@ pub struct Seen<'a> {
     pub before_ready: usize,
     /// Whether a step without `status` expects OK: not so for a `wait`.
     pub status_defaults_to_ok: bool,
+    /// Whether the client ends the call by itself: that is no failure then.
+    pub cancels: bool,
     /// The place of the step, for what no expectation of its own states.
     pub step: Span,
     /// When the answered steps were answered, on the clock of the messages: for `when` lines.
@@ -47,6 +49,8 @@ pub struct Judgement {
     pub judged: u64,
     /// Those that did not hold.
     pub mismatches: Vec<Mismatch>,
+    /// Whether a status was among them: what follows may build on an answer that never came.
+    pub status_missed: bool,
 }
 
 /// Judges all expectations of a step.
@@ -55,7 +59,9 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     let names_a_status = expectations.iter().any(|e| e.status.is_some() || !e.count.is_empty());
     if seen.status_defaults_to_ok && !names_a_status {
         judgement.judged += 1;
-        judgement.mismatches.extend(default_status(seen));
+        let missed = default_status(seen);
+        judgement.status_missed |= missed.is_some();
+        judgement.mismatches.extend(missed);
     }
     if let Some(observation) = seen.observation
         && observation.status.code.0 == 0
@@ -69,6 +75,10 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     }
     for expectation in expectations {
         let mut found = Vec::new();
+        if let Some(status) = &expectation.status {
+            expected_status(status, seen, &mut judgement.judged, &mut found);
+            judgement.status_missed |= !found.is_empty();
+        }
         one(expectation, seen, &mut judgement.judged, &mut found);
         let rule = expectation.rule.as_ref().map(|rule| rule.value.as_str());
         judgement
@@ -78,34 +88,38 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     judgement
 }
 
-fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
-    if let Some(status) = &expectation.status {
-        *judged += 1;
-        match (seen.results, seen.observation) {
-            (Some(results), _) => {
-                // One line for the whole repeat: how many calls ended otherwise, and the first of them.
-                let wrong: Vec<(usize, Vec<Mismatch>)> = results
-                    .iter()
-                    .enumerate()
-                    .map(|(index, result)| (index, self::status(status, result, seen.scope)))
-                    .filter(|(_, mismatches)| !mismatches.is_empty())
-                    .collect();
-                if let Some((index, first)) = wrong.first() {
-                    let mut first = first.clone();
-                    if let Some(first) = first.first_mut() {
-                        first.details.push((
-                            "calls".into(),
-                            format!("{} of {} calls, the first is call {index}", wrong.len(), results.len()),
-                        ));
-                    }
-                    found.extend(first);
+fn expected_status(expected: &StatusExpectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
+    match (seen.results, seen.observation) {
+        (Some(results), _) => {
+            *judged += 1;
+            // One line for the whole repeat: how many calls ended otherwise, and the first of them.
+            let wrong: Vec<(usize, Vec<Mismatch>)> = results
+                .iter()
+                .enumerate()
+                .map(|(index, result)| (index, status(expected, result, seen.scope)))
+                .filter(|(_, mismatches)| !mismatches.is_empty())
+                .collect();
+            if let Some((index, first)) = wrong.first() {
+                let mut first = first.clone();
+                if let Some(first) = first.first_mut() {
+                    first.details.push((
+                        "calls".into(),
+                        format!("{} of {} calls, the first is call {index}", wrong.len(), results.len()),
+                    ));
                 }
+                found.extend(first);
             }
-            (None, Some(observation)) => found.extend(self::status(status, observation, seen.scope)),
-            // A stream that is still open has no status yet: `status` speaks of its end, should it come first.
-            (None, None) => *judged -= 1,
         }
+        (None, Some(observation)) => {
+            *judged += 1;
+            found.extend(status(expected, observation, seen.scope));
+        }
+        // A stream that is still open has no status yet: `status` speaks of its end, should it come first.
+        (None, None) => {}
     }
+}
+
+fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
     if let Some(pattern) = &expectation.response {
         *judged += 1;
         let response = seen
@@ -132,15 +146,21 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
     }
 }
 
+/// Whether the client has ended the call because the scenario said so.
+pub fn cancelled_by_us(observation: &Observation) -> bool {
+    observation.layer == Layer::Client && observation.status.code == Code::CANCELLED
+}
+
 fn default_status(seen: &Seen<'_>) -> Option<Mismatch> {
+    let failed = |o: &Observation| o.status.code.0 != 0 && !(seen.cancels && cancelled_by_us(o));
     if let Some(results) = seen.results {
-        let wrong: Vec<&Observation> = results.iter().filter(|r| r.status.code.0 != 0).collect();
+        let wrong: Vec<&Observation> = results.iter().filter(|r| failed(r)).collect();
         let first = wrong.first()?;
         let summary = format!("{} of {} calls did not end OK", wrong.len(), results.len());
         return Some(got_status(Mismatch::new(seen.step, summary), first));
     }
     let observation = seen.observation?;
-    (observation.status.code.0 != 0).then(|| {
+    failed(observation).then(|| {
         got_status(
             Mismatch::new(seen.step, format!("status {}, expected OK", observation.status.code)),
             observation,
@@ -302,10 +322,11 @@ fn details(expected: &Data, observation: &Observation) -> Vec<Mismatch> {
         };
         let held = observation.status.details.iter().any(|actual| {
             actual.type_name == *type_name
-                && actual
-                    .value
-                    .as_ref()
-                    .is_none_or(|value| pattern::holds(&pattern, value))
+                && match &actual.value {
+                    Some(value) => pattern::holds(&pattern, value),
+                    // Nobody can look into a detail of an unknown type.
+                    None => matches!(&pattern.node, DataNode::Map(fields) if fields.is_empty()),
+                }
         });
         if !held {
             let mut mismatch = Mismatch::new(detail.span, format!("no detail is {}", text_of(detail)));
@@ -407,21 +428,21 @@ fn judge_messages(expected: &Messages, seen: &Seen<'_>, judged: &mut u64, found:
     }
     for law in &expected.never {
         *judged += 1;
-        let hit = seen
-            .messages
-            .iter()
-            .enumerate()
-            .find(|(_, message)| !matches!(law_holds(&law.value, message, seen.scope), Ok(None)));
-        if let Some((index, message)) = hit {
-            let text = match law_holds(&law.value, message, seen.scope) {
+        let Some(ready) = ready(&law.value, seen.scope, found) else {
+            continue;
+        };
+        for (index, message) in seen.messages.iter().enumerate() {
+            let text = match law_fails(&ready, message, seen.scope) {
+                Ok(Some(_)) => continue,
+                Ok(None) => format!("message [{index}] of {} must not arrive", seen.messages.len()),
                 Err(error) => format!("message [{index}]: {error}"),
-                _ => format!("message [{index}] of {} must not arrive", seen.messages.len()),
             };
             found.push(when(
                 Mismatch::new(law.span, text).detail("got", message.value.to_short_text()),
                 message,
                 seen,
             ));
+            break;
         }
     }
     for law in &expected.each {
@@ -432,8 +453,11 @@ fn judge_messages(expected: &Messages, seen: &Seen<'_>, judged: &mut u64, found:
                 "there is no message to judge: `each` over nothing proves nothing",
             ));
         }
+        let Some(ready) = ready(&law.value, seen.scope, found) else {
+            continue;
+        };
         for (index, message) in seen.messages.iter().enumerate() {
-            let text = match law_fails(&law.value, message, seen.scope) {
+            let text = match law_fails(&ready, message, seen.scope) {
                 Ok(None) => continue,
                 Ok(Some(text)) => format!("message [{index}]: {text}"),
                 Err(error) => format!("message [{index}]: {error}"),
@@ -456,25 +480,33 @@ fn render_all(templates: &[Template], scope: &Scope, found: &mut Vec<Mismatch>) 
     (data.len() == templates.len()).then_some(data)
 }
 
-/// `Ok(None)`: the law does not apply to the message; `Ok(Some(..))`: it does.
-fn law_holds(law: &Law, message: &Message, scope: &Scope) -> Result<Option<()>, String> {
-    law_fails(law, message, scope).map(|failure| if failure.is_some() { None } else { Some(()) })
+/// A law with its expressions evaluated, as far as they do not read the message.
+enum Ready<'a> {
+    Expr(&'a Expr),
+    Pattern(Data),
 }
 
-/// `Ok(None)`: it holds; `Ok(Some(text))`: it does not, and why.
-fn law_fails(law: &Law, message: &Message, scope: &Scope) -> Result<Option<String>, String> {
+fn ready<'a>(law: &'a Law, scope: &Scope, found: &mut Vec<Mismatch>) -> Option<Ready<'a>> {
     match law {
-        Law::Expr(expr) => {
+        Law::Expr(expr) => Some(Ready::Expr(expr)),
+        Law::Pattern(template) => render(template, scope, found).map(Ready::Pattern),
+    }
+}
+
+/// `Ok(None)`: it holds; `Ok(Some(text))`: it does not, and why; `Err`: it cannot be said.
+fn law_fails(law: &Ready<'_>, message: &Message, scope: &Scope) -> Result<Option<String>, String> {
+    match law {
+        Ready::Expr(expr) => {
             let scope = scope.with("message", message.value.to_cel());
             let truth = expr.holds(&scope).map_err(|error| error.text)?;
             Ok((!truth.held).then_some(truth.explained))
         }
-        Law::Pattern(template) => {
-            let expected = template.render(scope).map_err(|error| error.text)?;
-            Ok(pattern::matches(&expected, &message.value)
-                .into_iter()
-                .next()
-                .map(|mismatch| mismatch.summary))
+        Ready::Pattern(expected) => {
+            let found = pattern::matches(expected, &message.value);
+            match found.iter().find(|mismatch| mismatch.unusable) {
+                Some(mismatch) => Err(mismatch.summary.clone()),
+                None => Ok(found.into_iter().next().map(|mismatch| mismatch.summary)),
+            }
         }
     }
 }
