@@ -2,7 +2,11 @@
 
 mod fold;
 mod judge;
+mod link;
+mod matrix;
 mod pattern;
+mod residue;
+mod timeline;
 
 use super::{
     judge::{Judgement, Seen},
