@@ -5,7 +5,7 @@ use base64::Engine;
 use std::{env, fs, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, Options, Target},
+    client::{Client, Options, Target, check_metadata},
     schema::{ReflectionError, Schema, reflect},
 };
 use tokio::time::{Instant, sleep};
@@ -32,22 +32,22 @@ fn metadata(args: &ConnectionArgs) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
             .ok_or_else(|| Refusal::input(format!("{from}: write `key: value`")))?;
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        if key.is_empty() || !key.chars().all(legal) || key.starts_with("grpc-") {
+        if key.is_empty() || !key.chars().all(legal) {
             // What stands in a key's place may be a part of a secret: it is not repeated either.
             return Err(Refusal::input(format!(
-                "{from}: before the first `:` stands no metadata key: letters, digits, `-`, `_` and `.`, not starting with grpc-"
+                "{from}: before the first `:` stands no metadata key: letters, digits, `-`, `_` and `.`"
             )));
+        }
+        if key.starts_with("grpc-") {
+            return Err(Refusal::input(format!("{from}: `{key}` is gRPC's own")));
         }
         let value = if key.ends_with("-bin") {
             let decoded = base64::engine::general_purpose::STANDARD.decode(value);
             decoded.map_err(|_| Refusal::input(format!("{from}: the value of `{key}` is no base64")))?
-        } else if value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-            value.as_bytes().to_vec()
         } else {
-            return Err(Refusal::input(format!(
-                "{from}: the value of `{key}` is not printable ASCII; use a `-bin` key"
-            )));
+            value.as_bytes().to_vec()
         };
+        check_metadata(&key, &value).map_err(|text| Refusal::input(format!("{from}: {text}")))?;
         metadata.push((key, value));
     }
     let token = match (&args.token_env, &args.token_file) {
@@ -104,8 +104,12 @@ pub async fn reach(client: &Client, args: &ConnectionArgs) -> Result<(), Refusal
 }
 
 /// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
-/// for the reader.
-pub async fn schema(client: &Client, args: &ConnectionArgs) -> Result<(Schema, Option<String>), Refusal> {
+/// for the reader. `wants_contract`: scenarios are about the service of the contract.
+pub async fn schema(
+    client: &Client,
+    args: &ConnectionArgs,
+    wants_contract: bool,
+) -> Result<(Schema, Option<String>), Refusal> {
     if !args.proto.is_empty() {
         let schema = Schema::from_proto(&args.proto, &args.proto_path);
         return schema
@@ -119,6 +123,21 @@ pub async fn schema(client: &Client, args: &ConnectionArgs) -> Result<(Schema, O
         return Ok((schema, None));
     }
     match reflect(client, REFLECTION_LIMIT).await {
+        Ok(schema)
+            if wants_contract
+                && !schema
+                    .services()
+                    .iter()
+                    .any(|service| service == inventory_contract::SERVICE) =>
+        {
+            let service = inventory_contract::SERVICE;
+            Ok((
+                Schema::built_in(),
+                Some(format!(
+                    "the target's reflection does not list {service}; the built-in contract is used"
+                )),
+            ))
+        }
         Ok(schema) => Ok((schema, None)),
         Err(ReflectionError::NotOffered { reason }) => Ok((
             Schema::built_in(),

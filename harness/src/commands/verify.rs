@@ -66,7 +66,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     consent(&target, &args, &matrix)?;
     let client = connect::client(&target, &args.connection)?;
     connect::reach(&client, &args.connection).await?;
-    let (schema, note) = connect::schema(&client, &args.connection).await?;
+    let (schema, note) = connect::schema(&client, &args.connection, wants_contract(&matrix)).await?;
     link_all(&matrix, &schema, args.stream_budget.into())?;
 
     let options = Options {
@@ -233,6 +233,13 @@ fn snapshots(args: &VerifyArgs) -> Result<Option<Snapshots>, Refusal> {
     let read = Snapshots::read(text.as_deref(), args.accept);
     read.map(Some)
         .map_err(|error| Refusal::input(format!("{}: {error}", file.display())))
+}
+
+fn wants_contract(matrix: &[Case]) -> bool {
+    let service = |case: &Case| case.scenario.service.as_ref().map(|service| service.value.clone());
+    matrix
+        .iter()
+        .any(|case| service(case).as_deref() == Some(inventory_contract::SERVICE))
 }
 
 fn uses_snapshots(matrix: &[Case]) -> bool {

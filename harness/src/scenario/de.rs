@@ -1,20 +1,23 @@
 //! serde over a spanned tree: reads a node into a plain struct and collects every mistake with its place.
 //!
-//! An unknown key or a value of a wrong type is noted and skipped, so that one read finds all mistakes: keys are held in
-//! [`Field`], which is missing, given, or bad and already reported.
+//! An unknown key or a value of a wrong type is noted and skipped, so that one read finds all mistakes; see
+//! [`super::field`].
 
 use super::{
     error::{Problem, short, suggest},
+    field::{FIELD, RAW},
     scalar::Scalar,
     source::Span,
-    yaml::{Entry, Kind, NodeId, Tree},
+    tree::{Entry, Kind, NodeId, Tree},
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor, value::U64Deserializer},
 };
-use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData};
+use std::{cell::RefCell, fmt};
+
+/// Elements of a list of steps, rows, words or expectations. Messages to send are not counted.
+pub const MOST_ELEMENTS: usize = 1000;
 
 /// Reads the root of a tree. Mistakes go into `problems`; with any, the value has [`Field::Bad`] in their places.
 pub fn read<T: de::DeserializeOwned>(tree: &Tree<'_>, problems: &mut Vec<Problem>) -> Option<T> {
@@ -33,132 +36,6 @@ pub fn read_node<T: de::DeserializeOwned>(tree: &Tree<'_>, node: NodeId, problem
     let result = T::deserialize(place).map_err(|failure| place.note(failure)).ok();
     problems.append(&mut noted.borrow_mut());
     result
-}
-
-/// The value of a key that may be missing.
-#[derive(Clone, Debug, Default)]
-pub enum Field<T> {
-    /// The key is not there.
-    #[default]
-    Missing,
-    /// Its mistake is already reported.
-    Bad,
-    /// There, and of the right type.
-    Given(Given<T>),
-}
-
-/// A value that was written in the file.
-#[derive(Clone, Debug)]
-pub struct Given<T> {
-    /// The key's node; for an element of a list the element itself.
-    pub key: NodeId,
-    /// The value's node.
-    pub node: NodeId,
-    /// The value.
-    pub value: T,
-}
-
-impl<T> Field<T> {
-    /// The value, if there is one.
-    pub fn given(&self) -> Option<&Given<T>> {
-        match self {
-            Field::Given(given) => Some(given),
-            Field::Missing | Field::Bad => None,
-        }
-    }
-
-    /// The value, if there is one.
-    pub fn value(&self) -> Option<&T> {
-        self.given().map(|given| &given.value)
-    }
-
-    /// Whether the key is there, right or wrong.
-    pub fn is_written(&self) -> bool {
-        !matches!(self, Field::Missing)
-    }
-}
-
-/// A node that is lowered by hand: a template, or one of several shapes.
-#[derive(Clone, Copy, Debug)]
-pub struct Raw(pub NodeId);
-
-/// Names that the deserializer recognizes; no struct of the language is called so.
-const FIELD: &str = "$stocktake::Field";
-const RAW: &str = "$stocktake::Raw";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Parts<T> {
-            type Value = Field<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value of a scenario")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
-                let (Some(key), Some(node)) = (parts.next_element::<u64>()?, parts.next_element::<u64>()?) else {
-                    return Ok(Field::Bad);
-                };
-                // A failure is noted by the access itself.
-                Ok(match parts.next_element::<T>() {
-                    Ok(Some(value)) => Field::Given(Given {
-                        key: key as NodeId,
-                        node: node as NodeId,
-                        value,
-                    }),
-                    Ok(None) | Err(_) => Field::Bad,
-                })
-            }
-        }
-        deserializer.deserialize_tuple_struct(FIELD, 3, Parts(PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Id;
-        impl Visitor<'_> for Id {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value of a scenario")
-            }
-
-            fn visit_u64<E: de::Error>(self, id: u64) -> Result<Raw, E> {
-                Ok(Raw(id as NodeId))
-            }
-        }
-        deserializer.deserialize_newtype_struct(RAW, Id)
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Field<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<T>()
-    }
-}
-
-impl JsonSchema for Raw {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Template".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        true.into()
-    }
 }
 
 /// What serde passes upwards when a value cannot be read.
@@ -337,6 +214,13 @@ impl<'de> Deserializer<'de> for Place<'_, '_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.tree.node(self.node).kind {
+            Kind::List(items) if items.len() > MOST_ELEMENTS => {
+                let text = format!(
+                    "this list has {} elements, at most {MOST_ELEMENTS} can be read",
+                    items.len()
+                );
+                Err(Failure::New(text, Some(self.tree.span(self.key)), None))
+            }
             Kind::List(items) => visitor.visit_seq(Items {
                 place: self,
                 items: items.iter(),
@@ -532,5 +416,80 @@ impl<'de> VariantAccess<'de> for Word<'_, '_> {
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
         self.0.deserialize_struct("", fields, visitor)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::{field::Field, yaml};
+    use serde::Deserialize;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Inner {
+        word: Field<Word>,
+        number: Field<u64>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Word {
+        FirstWord,
+        Second,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        text: Field<String>,
+        list: Field<Vec<Field<Inner>>>,
+        yes: Field<bool>,
+    }
+
+    fn check(text: &str) -> (Outer, Vec<String>) {
+        let (tree, problems) = yaml::read(text);
+        assert!(problems.is_empty());
+        let mut problems = Vec::new();
+        let outer = read(&tree.unwrap(), &mut problems).unwrap();
+        let shown = problems
+            .into_iter()
+            .map(|problem| format!("{}:{} {}", problem.span.line, problem.span.column, problem.text));
+        (outer, shown.collect())
+    }
+
+    #[test]
+    fn what_is_right_is_given_with_its_place() {
+        let (outer, problems) = check("text: a\nlist: [{ word: second, number: 3 }]\n");
+        assert!(problems.is_empty());
+        assert_eq!(outer.text.value().unwrap(), "a");
+        assert!(matches!(outer.yes, Field::Missing));
+        let list = outer.list.value().unwrap();
+        let inner = list[0].value().unwrap();
+        assert!(matches!(inner.word.value(), Some(Word::Second)) && inner.number.value() == Some(&3));
+    }
+
+    #[test]
+    fn every_mistake_is_noted_and_the_rest_is_read() {
+        let (outer, problems) = check(
+            "txt: a\ntext: 5\nyes: maybe\nlist:\n  - { word: frst-word, number: -1 }\n  - nothing\n  - { word: first-word, numbr: 2 }\n",
+        );
+        assert_eq!(
+            problems,
+            [
+                "1:1 unknown key `txt`, did you mean `text`?",
+                "2:7 expected text, found the number 5",
+                "3:6 expected `true` or `false`, found the text `maybe`",
+                "5:13 unknown value `frst-word`, did you mean `first-word`?",
+                "5:32 expected a whole number, found the number -1",
+                "6:5 expected a map, found the text `nothing`",
+                "7:25 unknown key `numbr`, did you mean `number`?",
+            ]
+        );
+        assert!(matches!(outer.text, Field::Bad) && outer.text.is_written());
+        let list = outer.list.value().unwrap();
+        assert!(matches!(list[1], Field::Bad));
+        assert!(matches!(list[2].value().unwrap().word.value(), Some(Word::FirstWord)));
     }
 }

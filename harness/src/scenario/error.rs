@@ -180,6 +180,9 @@ fn printable(c: char) -> (String, usize) {
     }
 }
 
+/// No more words are compared with a wrong one.
+const MOST_WORDS: usize = 500;
+
 /// The closest of the known words, when one is close: a few letters differ, or one word starts with the other.
 pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let folded = fold(word);
@@ -192,6 +195,7 @@ pub fn did_you_mean<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) ->
     };
     known
         .into_iter()
+        .take(MOST_WORDS)
         .filter_map(close)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -431,6 +431,10 @@ mod tests {
             .join()
             .unwrap();
         for text in [
+            "\"".to_owned() + &"(".repeat(200),
+            "\"".to_owned() + &"1+".repeat(2000),
+            "a?".repeat(90),
+            "a?b:".repeat(90) + "c",
             "1+".repeat(MOST_LEVELS) + "1",
             "1+".repeat(5 * MOST_OPERATORS) + "1",
             "(".repeat(500),

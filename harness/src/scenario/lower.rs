@@ -3,18 +3,20 @@
 mod call;
 mod expect;
 mod names;
+mod rows;
 mod step;
 mod template;
 
 use super::{
-    de::{self, Field, Given, Raw},
-    error::{Problem, did_you_mean, short, suggest},
+    de,
+    error::{Problem, did_you_mean, short},
     expr::{RESERVED, TYPES},
-    model::{Effects, Level, Row, Scenario, Step, Template},
+    field::{Field, Given, Raw},
+    model::{Effects, Level, Scenario, Step},
     scalar::Scalar,
     source::{Located, Source, Span},
+    tree::{Kind, NodeId, Tree},
     written,
-    yaml::{Kind, NodeId, Tree},
 };
 use names::{Known, Place, Var};
 use std::{
@@ -44,7 +46,7 @@ pub struct Lower<'a, 't> {
     /// The keys of the rows; `None`: there are no rows.
     row_keys: Option<BTreeSet<String>>,
     /// The steps so far that have a name.
-    known: Vec<Known>,
+    known: BTreeMap<String, Known>,
     /// All names of steps in the file, to tell "later" from "unknown".
     all_ids: BTreeSet<String>,
     /// `service` is written.
@@ -60,7 +62,7 @@ pub fn lower(tree: &Tree<'_>, written: &written::Scenario, source: &Source) -> (
         problems: Vec::new(),
         vars: Vec::new(),
         row_keys: None,
-        known: Vec::new(),
+        known: BTreeMap::new(),
         all_ids: BTreeSet::new(),
         has_service: written.service.is_written(),
         own: None,
@@ -240,37 +242,6 @@ impl Lower<'_, '_> {
         words
     }
 
-    fn vars(&mut self, vars: &Field<Raw>) -> Vec<(Located<String>, Template)> {
-        let mut lowered = Vec::new();
-        let Some(vars) = vars.given() else { return lowered };
-        let tree = self.tree;
-        let Kind::Map(entries) = &tree.node(vars.node).kind else {
-            self.wrong(vars.node, "a map of names and values");
-            return lowered;
-        };
-        for entry in entries {
-            self.identifier(&entry.name, "variable");
-            let place = Place::default();
-            let template = self.template(entry.value, &place);
-            let reads_row = template::expressions(&template).iter().any(|expr| {
-                expr.selects().iter().any(|select| match select.root.as_str() {
-                    "row" => true,
-                    "vars" => self
-                        .vars
-                        .iter()
-                        .any(|var| var.reads_row && select.path.first() == Some(&var.name)),
-                    _ => false,
-                })
-            });
-            self.vars.push(Var {
-                name: entry.name.value.clone(),
-                reads_row,
-            });
-            lowered.push((entry.name.clone(), template));
-        }
-        lowered
-    }
-
     /// A name that expressions can read.
     fn identifier(&mut self, name: &Located<String>, what: &str) {
         let text = &name.value;
@@ -289,115 +260,6 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn rows(&mut self, rows: &Field<Vec<Field<Raw>>>) -> Vec<Row> {
-        let Some(rows) = rows.given() else { return Vec::new() };
-        if rows.value.is_empty() {
-            self.problem(Problem::new(
-                self.tree.span(rows.key),
-                "`rows` is empty: no case would run",
-            ));
-            return Vec::new();
-        }
-        let tree = self.tree;
-        let mut lowered: Vec<Row> = Vec::new();
-        let mut key_sets: Vec<(Span, BTreeSet<String>)> = Vec::new();
-        for row in rows.value.iter().filter_map(Field::given) {
-            let Kind::Map(entries) = &tree.node(row.node).kind else {
-                self.wrong(row.node, "a map with a `name`");
-                continue;
-            };
-            let span = tree.span(row.node);
-            for entry in entries {
-                self.identifier(&entry.name, "field of a row");
-            }
-            // A missing name is reported below.
-            let keys = entries
-                .iter()
-                .map(|entry| entry.name.value.clone())
-                .chain(["name".to_owned()]);
-            key_sets.push((span, keys.collect()));
-            let fields = self.template(
-                row.node,
-                &Place {
-                    in_row: true,
-                    ..Place::default()
-                },
-            );
-            let name = entries
-                .iter()
-                .find(|entry| entry.name.value == "name")
-                .map(|entry| entry.value);
-            let name = match name {
-                Some(node) => self.row_name(node, &lowered),
-                None => {
-                    let start = Span {
-                        end: span.start + 1,
-                        ..span
-                    };
-                    let problem = Problem::new(start, "this row has no `name`");
-                    self.problem(problem.help("the name becomes a part of the case's id"));
-                    String::new()
-                }
-            };
-            lowered.push(Row { name, fields, span });
-        }
-        self.row_keys = Some(self.same_keys(&key_sets));
-        lowered
-    }
-
-    fn row_name(&mut self, node: NodeId, before: &[Row]) -> String {
-        let span = self.tree.span(node);
-        let Kind::Scalar {
-            value: Scalar::Str,
-            text,
-            ..
-        } = &self.tree.node(node).kind
-        else {
-            self.wrong(node, "text");
-            return String::new();
-        };
-        if text.trim().is_empty() || text.contains("${{") || text.contains(['\n', '[', ']']) {
-            let problem = Problem::new(span, "the name of a row is one line of plain text without brackets");
-            self.problem(problem);
-        } else if before.iter().any(|row| row.name == *text) {
-            self.problem(Problem::new(span, format!("two rows are named `{}`", short(text))));
-        }
-        text.clone()
-    }
-
-    /// The keys that most rows have; a row with others is reported.
-    fn same_keys(&mut self, key_sets: &[(Span, BTreeSet<String>)]) -> BTreeSet<String> {
-        let mut counts: BTreeMap<&BTreeSet<String>, usize> = BTreeMap::new();
-        for (_, keys) in key_sets {
-            *counts.entry(keys).or_default() += 1;
-        }
-        // Of equally frequent sets the first in the file.
-        let mut usual: Option<(&BTreeSet<String>, usize)> = None;
-        for (_, keys) in key_sets {
-            let count = counts.get(keys).copied().unwrap_or(0);
-            if usual.is_none_or(|(_, most)| count > most) {
-                usual = Some((keys, count));
-            }
-        }
-        let Some((usual, _)) = usual else {
-            return BTreeSet::new();
-        };
-        for (span, keys) in key_sets.iter().filter(|(_, keys)| keys != usual) {
-            let missing: Vec<&str> = usual.difference(keys).map(String::as_str).collect();
-            let extra: Vec<&str> = keys.difference(usual).map(String::as_str).collect();
-            let mut parts = Vec::new();
-            if !missing.is_empty() {
-                parts.push(format!("`{}` is missing", missing.join("`, `")));
-            }
-            if !extra.is_empty() {
-                parts.push(format!("only this row has `{}`", extra.join("`, `")));
-            }
-            let text = format!("all rows have the same keys, this one differs: {}", parts.join("; "));
-            self.problem(Problem::new(*span, text));
-        }
-        usual.clone()
-    }
-
     fn collect_ids(&mut self, steps: &[Field<written::Step>]) {
         for step in steps.iter().filter_map(Field::value) {
             self.all_ids.extend(step.id.value().cloned());
@@ -412,6 +274,16 @@ impl Lower<'_, '_> {
             .filter_map(Field::given)
             .filter_map(|step| self.step(step, setup, false))
             .collect()
+    }
+
+    /// Reports a list or a map that is longer than any that a person writes.
+    fn is_too_long(&mut self, key: NodeId, length: usize) -> bool {
+        let too_long = length > de::MOST_ELEMENTS;
+        if too_long {
+            let text = format!("{} elements here, at most {} can be read", length, de::MOST_ELEMENTS);
+            self.problem(Problem::new(self.tree.span(key), text));
+        }
+        too_long
     }
 
     /// "expected a list, found the text `x`".
@@ -488,10 +360,141 @@ fn is_taken(name: &str) -> bool {
         || matches!(name, "math" | "lists" | "strings" | "base64" | "optional")
 }
 
-fn unknown_step(name: &str, known: &[Known]) -> String {
-    suggest(
-        format!("no earlier step is named `{}`", short(name)),
-        name,
-        known.iter().map(|step| step.name.as_str()),
-    )
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::{
+        model::{Action, CancelAfter, Connection, Law, Requests, TemplateNode},
+        parse,
+        source::SourceFile,
+    };
+
+    fn lowered(text: &str) -> Scenario {
+        let header = "version: 1\nid: x\nname: x\neffects: writes\nservice: a.B\n";
+        let shown = |errors: Vec<crate::scenario::error::ScenarioError>| {
+            errors.iter().map(|error| error.render()).collect::<String>()
+        };
+        parse(SourceFile::new("x.yaml", format!("{header}{text}")))
+            .map_err(shown)
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let scenario = lowered(
+            "steps:\n  - { id: w, call: W, background: true, ready: { probe: { call: P }, until: message.a == 1 } }\n  - { wait: w, until: message.a == 2 }\n  - { call: C, eventually: {} }\n",
+        );
+        assert_eq!(
+            (scenario.level, scenario.timeout),
+            (Level::Must, Duration::from_secs(20))
+        );
+        assert!(!scenario.exclusive && !scenario.odd_data && !scenario.guards_streams && scenario.rows.is_empty());
+        let [watch, wait, call] = scenario.steps.as_slice() else {
+            panic!("three steps")
+        };
+        let Action::Background(background) = &watch.action else {
+            panic!("a stream")
+        };
+        let ready = background.ready.as_ref().unwrap();
+        assert_eq!(
+            (ready.every, ready.within),
+            (Duration::from_millis(250), Duration::from_secs(10))
+        );
+        assert!(!background.hold && !background.spec.undescribed && background.spec.connection == Connection::Shared);
+        let Action::Wait(wait) = &wait.action else {
+            panic!("a wait")
+        };
+        assert_eq!(
+            (wait.within, wait.settle, wait.expect.len()),
+            (Duration::from_secs(5), Duration::ZERO, 0)
+        );
+        let Action::Call(call) = &call.action else {
+            panic!("a call")
+        };
+        let eventually = call.eventually.unwrap();
+        assert_eq!(
+            (eventually.within, eventually.every),
+            (Duration::from_secs(5), Duration::from_millis(250))
+        );
+        assert!(
+            call.expect.len() == 1 && call.expect[0].status.is_none(),
+            "the status must be OK"
+        );
+        assert!(
+            matches!(&call.spec.requests, Requests::One(message) if matches!(&message.node, TemplateNode::Map(fields) if fields.is_empty()))
+        );
+    }
+
+    #[test]
+    fn every_key_of_a_call_arrives() {
+        let scenario = lowered(
+            "exclusive: true\nodd_data: true\nguards: streams\nlevel: should\nsteps:\n  - id: c\n    call: pkg.S/M\n    undescribed: true\n    connection: fresh\n    deadline: 1m\n    metadata: { a-bin: AA== }\n    repeat: 3\n    concurrency: 2\n    cancel_after: { messages: 1 }\n    expect:\n      - { rule: get.stored, status: [OK, CANCELLED] }\n      - { count: { OK: \"${{ 1 + 1 }}\" }, assert: [results.size() == 3] }\n  - call: M\n    requests: { repeat: 5, item: { a: \"${{ index }}\" } }\n    cancel_after: 1s\n    snapshot: name\n",
+        );
+        assert!(scenario.exclusive && scenario.odd_data && scenario.guards_streams && scenario.level == Level::Should);
+        let Action::Call(call) = &scenario.steps[0].action else {
+            panic!("a call")
+        };
+        let spec = &call.spec;
+        assert!(
+            spec.undescribed && spec.connection == Connection::Fresh && spec.deadline == Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            (spec.method.value.as_str(), spec.metadata[0].0.value.as_str()),
+            ("pkg.S/M", "a-bin")
+        );
+        let repeat = call.repeat.as_ref().unwrap();
+        assert!(matches!(repeat.count.node, TemplateNode::Int(3)) && repeat.concurrency == 2);
+        assert!(matches!(call.cancel_after, Some(CancelAfter::Messages(1))));
+        assert_eq!(call.expect[0].rule.as_ref().unwrap().value, "get.stored");
+        assert_eq!(
+            (call.expect[1].count[0].0.value.as_str(), call.expect[1].asserts.len()),
+            ("OK", 1)
+        );
+        let Action::Call(call) = &scenario.steps[1].action else {
+            panic!("a call")
+        };
+        assert!(matches!(call.spec.requests, Requests::Repeat { .. }) && call.snapshot.is_some());
+        assert!(matches!(call.cancel_after, Some(CancelAfter::Elapsed(after)) if after == Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_stream_is_judged_where_it_is_waited_for() {
+        let scenario = lowered(
+            "steps:\n  - { id: w, call: W, background: true, hold: true }\n  - { send: w, request: { a: 1 } }\n  - { close: w }\n  - wait: w\n    expect:\n      response: { n: 1 }\n      messages: { exactly: [], never: [message.a == 1, { b: 2 }], each: [{ c: 3 }] }\n  - { cancel: w }\n",
+        );
+        let Action::Background(background) = &scenario.steps[0].action else {
+            panic!("a stream")
+        };
+        assert!(background.hold);
+        assert!(matches!(&scenario.steps[1].action, Action::Send { to, .. } if to.value == "w"));
+        assert!(matches!(&scenario.steps[2].action, Action::Close { step } if step.value == "w"));
+        assert!(matches!(&scenario.steps[4].action, Action::Cancel { steps } if steps.len() == 1));
+        let Action::Wait(wait) = &scenario.steps[3].action else {
+            panic!("a wait")
+        };
+        assert!(wait.until.is_none() && wait.expect[0].response.is_some());
+        let messages = wait.expect[0].messages.as_ref().unwrap();
+        assert!(messages.exactly.as_ref().unwrap().value.is_empty() && messages.in_order.is_none());
+        assert!(matches!(
+            messages.never.iter().map(|law| &law.value).collect::<Vec<_>>()[..],
+            [Law::Expr(_), Law::Pattern(_)]
+        ));
+        assert_eq!(messages.each.len(), 1);
+    }
+
+    #[test]
+    fn clean_up_reads_its_step_and_the_clean_up_before_it() {
+        let scenario = lowered(
+            "setup:\n  - id: p\n    call: C\n    defer:\n      - { id: now, call: G, request: { id: \"${{ p.response.id }}\" } }\n      - { call: U, request: { n: \"${{ -now.response.n }}\" } }\nsteps:\n  - call: G\n    request: { id: \"${{ p.response.id }}\" }\n",
+        );
+        assert_eq!(scenario.setup[0].defer.len(), 2);
+    }
+
+    #[test]
+    fn the_span_of_a_step_is_its_text() {
+        let scenario = lowered("steps:\n  - id: p\n    call: C # comment\n  - { call: D }\n");
+        let text = |at: usize| &scenario.source.text[scenario.steps[at].span.start..scenario.steps[at].span.end];
+        assert_eq!((text(0), text(1)), ("id: p\n    call: C", "{ call: D }"));
+    }
 }

@@ -10,6 +10,7 @@ pub mod data;
 mod de;
 pub mod error;
 pub mod expr;
+mod field;
 mod lower;
 pub mod model;
 mod render;
@@ -19,6 +20,7 @@ pub mod source;
 mod status;
 pub mod suite;
 mod traps;
+mod tree;
 pub mod written;
 mod yaml;
 

@@ -86,7 +86,7 @@ pub struct Step {
 #[derive(Debug)]
 pub enum Action {
     /// A call in the foreground, to its end.
-    Call(CallStep),
+    Call(Box<CallStep>),
     /// A call that stays open beside the next steps.
     Background(Box<Background>),
     /// Waits for a message of a background call and judges what it has received.

@@ -118,3 +118,94 @@ fn data(value: &Value, expr: &Expr, span: Span, depth: usize) -> Result<Data, Ev
         computed: true,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::{model::Action, model::Requests, parse, source::SourceFile};
+    use std::collections::HashMap;
+
+    /// A request as it is rendered, `node` of each part.
+    fn rendered(request: &str) -> Result<Data, EvalError> {
+        let text = format!(
+            "version: 1\nid: x\nname: x\neffects: writes\nservice: a.B\nvars: {{ n: 1, d: 2, m: 3, t: 4 }}\nsteps:\n  - call: C\n    request: {request}\n"
+        );
+        let scenario = parse(SourceFile::new("x.yaml", text))
+            .map_err(|errors| errors[0].render())
+            .unwrap();
+        let Action::Call(call) = &scenario.steps[0].action else {
+            panic!("a call")
+        };
+        let Requests::One(template) = &call.spec.requests else {
+            panic!("one request")
+        };
+        let vars: Value = HashMap::from([
+            ("n", Value::Int(3)),
+            ("d", Value::Float(2.0)),
+            ("t", Value::from("x y")),
+            (
+                "m",
+                HashMap::from([("b", Value::Bool(true)), ("a", Value::UInt(7))]).into(),
+            ),
+        ])
+        .into();
+        template.render(&Scope {
+            values: [("vars".to_owned(), vars)].into(),
+        })
+    }
+
+    fn field(request: &str) -> Data {
+        let data = rendered(request).unwrap();
+        let DataNode::Map(mut fields) = data.node else {
+            panic!("a map")
+        };
+        fields.remove(0).1
+    }
+
+    #[test]
+    fn what_is_written_keeps_its_type() {
+        assert!(matches!(field("{ f: 5 }").node, DataNode::Int(5)));
+        assert!(matches!(field("{ f: 5.0 }").node, DataNode::Float(5.0)));
+        assert!(matches!(&field("{ f: \"5\" }").node, DataNode::Str(text) if text == "5"));
+        assert!(matches!(field("{ f: null }").node, DataNode::Null));
+        assert!(!field("{ f: true }").computed);
+    }
+
+    #[test]
+    fn a_scalar_that_is_one_expression_keeps_the_type_of_the_expression() {
+        let computed = field("{ f: \"${{ vars.n * 2 }}\" }");
+        assert!(computed.computed && matches!(computed.node, DataNode::Int(6)));
+        assert!(matches!(field("{ f: \"${{ vars.d }}\" }").node, DataNode::Float(2.0)));
+        let DataNode::Map(fields) = field("{ f: \"${{ vars.m }}\" }").node else {
+            panic!("a map")
+        };
+        let names: Vec<&str> = fields.iter().map(|(name, _)| name.value.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert!(matches!(
+            field("{ f: \"${{ duration('1s') }}\" }").node,
+            DataNode::Duration(1_000_000_000)
+        ));
+        assert!(matches!(field("{ f: \"${{ b'ab' }}\" }").node, DataNode::Bytes(bytes) if bytes == b"ab"));
+        assert!(matches!(
+            &field("\n      f: |\n        ${{ vars.n }}").node,
+            DataNode::Int(3)
+        ));
+    }
+
+    #[test]
+    fn in_a_text_values_are_printed() {
+        let text = |request: &str| match field(request).node {
+            DataNode::Str(text) => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            text("{ f: \"a ${{ vars.t }} ${{ vars.n }}${{ vars.d }}!\" }"),
+            "a x y 32!"
+        );
+        assert_eq!(text("{ f: \"${{ {'a': {'b': 1}}.a.b }} }} ${{ '}}' }}\" }"), "1 }} }}");
+        assert_eq!(text("{ f: \" ${{ vars.n }}\" }"), " 3");
+        let error = rendered("{ f: \"a ${{ vars.m }}\" }").unwrap_err();
+        assert_eq!(error.text, "{a: 7, b: true} cannot stand inside a text, in `vars.m`");
+    }
+}

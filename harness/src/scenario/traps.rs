@@ -88,6 +88,9 @@ pub fn alias(place: Span) -> Problem {
 
 /// A plain scalar in which an expression starts and does not end.
 pub fn cut_or_unquoted_expression(lines: &Lines<'_>, text: &str, place: Span) -> Option<Problem> {
+    if !text.ends_with('$') && !text.contains("${{") {
+        return None;
+    }
     let after = lines.text().get(place.end..).unwrap_or_default();
     let after = after.split('\n').next().unwrap_or_default();
     if text.ends_with('$') && after.starts_with("{{") {
@@ -131,7 +134,15 @@ pub fn in_syntax(lines: &Lines<'_>, at: usize, last_end: usize, info: &str) -> P
             .unwrap_or(text.len() - at);
         return alias(lines.span(at..at + name.max(1)));
     }
-    if let Some(opened) = before.rfind("${{").filter(|opened| !before[*opened..].contains("}}")) {
+    let is_quoted = |opened: usize| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| before[..opened].matches(*quote).count() % 2 == 1)
+    };
+    let opened = before
+        .rfind("${{")
+        .filter(|opened| !before[*opened..].contains("}}") && !is_quoted(*opened));
+    if let Some(opened) = opened {
         let line_text = &text[line.start..line.end];
         let end = line_text[opened..]
             .find("}}")

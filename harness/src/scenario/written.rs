@@ -3,7 +3,7 @@
 //! The JSON Schema that editors complete with (`scenarios/schema.json`) is generated from these types; the comments on
 //! the fields are its explanations.
 
-use super::de::{Field, Raw};
+use super::field::{Field, Raw};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 

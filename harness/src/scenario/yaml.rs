@@ -6,6 +6,7 @@ use super::{
     scalar::{self, Scalar},
     source::{Lines, Located, Span},
     traps,
+    tree::{Entry, Kind, Node, NodeId, Tree},
 };
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use std::{
@@ -15,84 +16,6 @@ use std::{
 
 /// Lists and maps inside each other.
 pub const DEEPEST: usize = 64;
-
-/// An index into [`Tree::nodes`].
-pub type NodeId = usize;
-
-/// A YAML document.
-#[derive(Debug)]
-pub struct Tree<'t> {
-    /// Its text.
-    pub lines: Lines<'t>,
-    /// All nodes; children come after their parents.
-    pub nodes: Vec<Node>,
-}
-
-/// A value of the document, or a key.
-#[derive(Debug)]
-pub struct Node {
-    /// What it is.
-    pub kind: Kind,
-    /// From its first to its last character, quotes and brackets included.
-    pub span: Span,
-}
-
-/// See [`Node`].
-#[derive(Debug)]
-pub enum Kind {
-    /// Anything but a list or a map.
-    Scalar {
-        /// What it means.
-        value: Scalar,
-        /// Its text without quotes, escapes and folds.
-        text: String,
-        /// How it is written.
-        style: ScalarStyle,
-    },
-    /// A sequence.
-    List(Vec<NodeId>),
-    /// A mapping, in order.
-    Map(Vec<Entry>),
-    /// Something whose mistake is already reported: no further complaint about it.
-    Bad,
-}
-
-/// A key and its value.
-#[derive(Debug)]
-pub struct Entry {
-    /// The key as a node of its own.
-    pub key: NodeId,
-    /// Its text and place.
-    pub name: Located<String>,
-    /// The value.
-    pub value: NodeId,
-}
-
-/// What an absent node looks like; a tree always has a root, so this is never shown.
-const NO_NODE: Node = Node {
-    kind: Kind::Bad,
-    span: Span {
-        start: 0,
-        end: 0,
-        line: 1,
-        column: 1,
-    },
-};
-
-impl Tree<'_> {
-    /// The outermost value.
-    pub const ROOT: NodeId = 0;
-
-    /// A node.
-    pub fn node(&self, id: NodeId) -> &Node {
-        self.nodes.get(id).unwrap_or(&NO_NODE)
-    }
-
-    /// A node's place.
-    pub fn span(&self, id: NodeId) -> Span {
-        self.node(id).span
-    }
-}
 
 /// Reads one document. `None`: it cannot be read any further than its problems.
 pub fn read(text: &str) -> (Option<Tree<'_>>, Vec<Problem>) {
@@ -242,9 +165,17 @@ impl<'t> Builder<'t> {
                 )
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                // A flow collection ends with its bracket; a block collection with its last child.
-                if range.end > range.start {
-                    self.last_end = self.last_end.max(range.end);
+                // A flow collection ends with its bracket (blanks after it are counted in); a block collection with its
+                // last child.
+                let bracket = self
+                    .lines
+                    .text()
+                    .get(range.clone())
+                    .unwrap_or_default()
+                    .trim_end()
+                    .len();
+                if bracket > 0 {
+                    self.last_end = self.last_end.max(range.start + bracket);
                 }
                 self.end()
             }
@@ -412,5 +343,84 @@ impl<'t> Builder<'t> {
             },
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Each node with its text.
+    fn nodes(text: &str) -> Vec<String> {
+        let (tree, problems) = read(text);
+        assert!(problems.is_empty(), "{problems:?}");
+        tree.unwrap()
+            .nodes
+            .iter()
+            .map(|node| text[node.span.start..node.span.end].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_span_goes_from_the_first_to_the_last_character() {
+        let text = "a: { b: [1, 'x y'] }\nc:\n  - d: é\n    e: z # comment\n\n";
+        let list = "- d: é\n    e: z";
+        let root = text.trim_end().trim_end_matches(" # comment");
+        let expected = [
+            root,
+            "a",
+            "{ b: [1, 'x y'] }",
+            "b",
+            "[1, 'x y']",
+            "1",
+            "'x y'",
+            "c",
+            list,
+            &list[2..],
+            "d",
+            "é",
+            "e",
+            "z",
+        ];
+        assert_eq!(nodes(text), expected);
+    }
+
+    #[test]
+    fn lines_may_end_as_on_windows() {
+        let (tree, problems) = read("a: b\r\nc: |\r\n  x\r\n  y\r\n");
+        assert!(problems.is_empty());
+        let tree = tree.unwrap();
+        let Kind::Map(entries) = &tree.node(Tree::ROOT).kind else {
+            panic!("a map")
+        };
+        assert_eq!((entries[1].name.span.line, entries[1].name.span.column), (2, 1));
+        let Kind::Scalar { text, .. } = &tree.node(entries[1].value).kind else {
+            panic!("a scalar")
+        };
+        assert_eq!(text, "x\ny\n");
+    }
+
+    #[test]
+    fn nesting_and_size_are_bounded() {
+        for opened in ["[", "{a: ", "- ", "? "] {
+            let text = opened.repeat(DEEPEST + 1);
+            let (tree, problems) = read(&text);
+            assert!(tree.is_none() && !problems.is_empty(), "{opened}");
+        }
+        assert!(
+            read(&("a: ".to_owned() + &"[".repeat(DEEPEST - 1) + &"]".repeat(DEEPEST - 1)))
+                .0
+                .is_some()
+        );
+        let text = "# x\n".repeat(traps::LARGEST / 4 + 1);
+        let (tree, problems) = read(&text);
+        assert!(tree.is_none() && problems[0].text.contains("1 MiB"));
+    }
+
+    #[test]
+    fn a_large_file_on_one_line_is_read_in_one_go() {
+        let text = format!("[{}]", vec!["x"; 200_000].join(", "));
+        assert_eq!(read(&text).0.unwrap().nodes.len(), 200_001);
     }
 }

@@ -145,7 +145,7 @@ impl<'a> CaseRun<'a> {
             looked = new.end;
             new.find(|index| matching(received, *index, &last, &ready.until, &self.scope))
                 .map(|index| Ok(index + 1))
-                .or_else(|| received.end.clone().map(Err))
+                .or_else(|| received.end.clone().map(|end| Err(Box::new(end))))
         };
         match stream.look(deadline, position).await {
             Some(Ok(before_ready)) => {

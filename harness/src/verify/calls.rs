@@ -62,7 +62,8 @@ impl<'a> CaseRun<'a> {
         self.acted |= observation.status.code.0 == 0;
         self.created.observe(&method, &prepared.requests, &observation);
         let cancels = call.cancel_after.is_some();
-        if !(cancels && judge::cancelled_by_us(&observation)) && !self.engine.still_there(&observation).await {
+        let ours = cancels && judge::cancelled_by_us(&observation);
+        if !ours && !self.engine.still_there(&observation).await {
             return Err(self.not_judged());
         }
         let roots = values::answer(&method, &observation);

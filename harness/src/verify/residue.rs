@@ -1,11 +1,16 @@
 //! What a run leaves on the target, counted before it starts and listed when it is over. The contract has no delete.
 
+use super::{pattern::text_of, values};
 use crate::{
     client::{Layer, Observation},
-    scenario::model::{Action, CallSpec, Requests, Scenario, Step, Template, TemplateNode},
+    scenario::{
+        data::DataNode,
+        expr::{Scope, Value},
+        model::{Action, CallSpec, Requests, Scenario, Step, Template},
+    },
     schema::{DynMsg, FieldValue, Method},
 };
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
 /// Calls to these leave something behind: writing methods that say so in their name.
 pub fn creates(method: &str) -> bool {
@@ -15,64 +20,124 @@ pub fn creates(method: &str) -> bool {
         .any(|verb| name.starts_with(verb))
 }
 
-/// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. A repeat whose count
-/// is computed counts as 100.
+/// How much a count that only the run can tell is taken for.
+const UNKNOWN_COUNT: u64 = 100;
+/// More requests than this in one step are not compared but counted.
+const MOST_LOOKED_AT: u64 = 100_000;
+
+/// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. Equal requests make one
+/// thing; a request that only the run can tell makes one of its own.
 pub fn estimate(scenario: &Scenario) -> u64 {
-    let setup = of_steps(&scenario.setup);
-    let steps = of_steps(&scenario.steps);
-    setup.saturating_add(steps.saturating_mul(scenario.rows.len().max(1) as u64))
+    let mut scope = Scope::default();
+    scope.set(
+        "run",
+        values::map([("id", values::text("estimate")), ("protocol", values::text("grpc"))]),
+    );
+    set_vars(scenario, &mut scope);
+    let mut made = Made::default();
+    made.steps(&scenario.setup, &scope);
+    if scenario.rows.is_empty() {
+        made.steps(&scenario.steps, &scope);
+    }
+    for row in &scenario.rows {
+        let mut scope = scope.clone();
+        if let Ok(fields) = row.fields.value(&scope) {
+            scope.set("row", fields);
+        }
+        set_vars(scenario, &mut scope);
+        made.steps(&scenario.steps, &scope);
+    }
+    made.unknown.saturating_add(made.known.len() as u64)
 }
 
-fn of_steps(steps: &[Step]) -> u64 {
-    let creating = |name: &str| {
-        steps.iter().any(|step| {
-            let named = step.id.as_ref().is_some_and(|id| id.value == name);
-            named && matches!(&step.action, Action::Background(call) if creates(&call.spec.method.value))
-        })
-    };
-    let of_step = |step: &Step| {
-        let own = match &step.action {
-            Action::Call(call) => {
-                let tries = call.eventually.map_or(1, |limits| tries(limits.within, limits.every));
-                let repeats = call.repeat.as_ref().map_or(1, |repeat| literal(&repeat.count));
-                of_call(&call.spec).saturating_mul(repeats).saturating_mul(tries)
+fn set_vars(scenario: &Scenario, scope: &mut Scope) {
+    let mut vars: HashMap<String, Value> = HashMap::new();
+    for (name, template) in &scenario.vars {
+        if let Ok(value) = template.value(scope) {
+            vars.insert(name.value.clone(), value);
+            scope.set("vars", Value::from(vars.clone()));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Made {
+    /// Requests as text.
+    known: HashSet<String>,
+    unknown: u64,
+}
+
+impl Made {
+    fn steps(&mut self, steps: &[Step], scope: &Scope) {
+        for step in steps {
+            match &step.action {
+                Action::Call(call) => {
+                    let repeats = call.repeat.as_ref().map_or(1, |repeat| count(&repeat.count, scope));
+                    self.call(&call.spec, repeats, scope);
+                }
+                Action::Background(call) => {
+                    let repeats = call.repeat.as_ref().map_or(1, |repeat| count(repeat, scope));
+                    self.call(&call.spec, repeats, scope);
+                    if let Some(ready) = &call.ready {
+                        self.call(&ready.probe, 1, scope);
+                    }
+                }
+                Action::Send { to, request } if opens_creating(steps, &to.value) => self.request(request, scope),
+                Action::Send { .. } | Action::Wait(_) | Action::Close { .. } | Action::Cancel { .. } => {}
             }
-            Action::Background(call) => {
-                let repeats = call.repeat.as_ref().map_or(1, literal);
-                let probes = call.ready.as_ref().map_or(0, |ready| {
-                    of_call(&ready.probe).saturating_mul(tries(ready.within, ready.every))
-                });
-                of_call(&call.spec).saturating_mul(repeats).saturating_add(probes)
-            }
-            Action::Send { to, .. } => u64::from(creating(&to.value)),
-            Action::Wait(_) | Action::Close { .. } | Action::Cancel { .. } => 0,
+            self.steps(&step.defer, scope);
+        }
+    }
+
+    fn call(&mut self, spec: &CallSpec, repeats: u64, scope: &Scope) {
+        if !creates(&spec.method.value) {
+            return;
+        }
+        let rows = match &spec.requests {
+            Requests::One(_) => 1,
+            Requests::List(items) => items.len() as u64,
+            Requests::Repeat { count: rows, .. } => count(rows, scope),
         };
-        own.saturating_add(of_steps(&step.defer))
-    };
-    steps.iter().map(of_step).fold(0, u64::saturating_add)
-}
-
-fn of_call(spec: &CallSpec) -> u64 {
-    if !creates(&spec.method.value) {
-        return 0;
+        if repeats.saturating_mul(rows) > MOST_LOOKED_AT {
+            self.unknown = self.unknown.saturating_add(repeats.saturating_mul(rows));
+            return;
+        }
+        for index in 0..repeats {
+            let scope = scope.with("index", Value::Int(index as i64));
+            match &spec.requests {
+                Requests::One(item) => self.request(item, &scope),
+                Requests::List(items) => items.iter().for_each(|item| self.request(item, &scope)),
+                Requests::Repeat { item, .. } => {
+                    for row in 0..rows {
+                        self.request(item, &scope.with("index", Value::Int(row as i64)));
+                    }
+                }
+            }
+        }
     }
-    match &spec.requests {
-        Requests::One(_) => 1,
-        Requests::List(items) => items.len() as u64,
-        Requests::Repeat { count, .. } => literal(count),
+
+    fn request(&mut self, item: &Template, scope: &Scope) {
+        match item.render(scope) {
+            Ok(data) => {
+                self.known.insert(text_of(&data));
+            }
+            Err(_) => self.unknown = self.unknown.saturating_add(1),
+        }
     }
 }
 
-/// How often something happens at a pace, the first time at once.
-fn tries(within: Duration, every: Duration) -> u64 {
-    u64::try_from(within.as_nanos() / every.as_nanos().max(1)).map_or(u64::MAX, |times| times.saturating_add(1))
+/// Whether a background step of this name creates by what is sent on it.
+fn opens_creating(steps: &[Step], name: &str) -> bool {
+    steps.iter().any(|step| {
+        let named = step.id.as_ref().is_some_and(|id| id.value == name);
+        named && matches!(&step.action, Action::Background(call) if creates(&call.spec.method.value))
+    })
 }
 
-fn literal(count: &Template) -> u64 {
-    match &count.node {
-        TemplateNode::Int(count) => u64::try_from(*count).unwrap_or(0),
-        TemplateNode::Expr(expr) => expr.text.trim().parse().unwrap_or(100),
-        _ => 100,
+fn count(template: &Template, scope: &Scope) -> u64 {
+    match template.render(scope).map(|data| data.node) {
+        Ok(DataNode::Int(count)) => u64::try_from(count).unwrap_or(0).min(1_000_000),
+        _ => UNKNOWN_COUNT,
     }
 }
 
@@ -190,4 +255,45 @@ fn first_label(requests: &[DynMsg]) -> String {
         .first()
         .and_then(|request| ["sku", "name", "id"].iter().find_map(|name| text_field(request, name)))
         .unwrap_or_else(|| "without a name".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenario::{
+        parse,
+        source::SourceFile,
+        suite::{EMBEDDED, Suite},
+    };
+
+    fn estimated(body: &str) -> u64 {
+        let head = "version: 1\nid: x\nname: x\neffects: writes\nservice: inventory.InventoryService\n";
+        estimate(&parse(SourceFile::new("x.yaml", format!("{head}{body}"))).unwrap())
+    }
+
+    #[test]
+    fn equal_requests_make_one_thing() {
+        let once = "steps:\n  - call: CreateProduct\n    repeat: 16\n    request: { sku: \"st-${{ run.id }}\" }\n";
+        assert_eq!(estimated(once), 1);
+        let each = "steps:\n  - call: CreateProduct\n    repeat: 16\n    request: { sku: \"st-${{ run.id }}-${{ index }}\" }\n";
+        assert_eq!(estimated(each), 16);
+        let bulk =
+            "steps:\n  - call: BulkImport\n    requests: { repeat: 1000, item: { sku: \"s-${{ index / 100 }}\" } }\n";
+        assert_eq!(estimated(bulk), 10);
+        let rows = "setup:\n  - call: CreateProduct\n    request: { sku: shared }\nrows:\n  - { name: one, n: 1 }\n  - { name: two, n: 2 }\n\
+                    steps:\n  - call: CreateProduct\n    repeat: \"${{ row.n }}\"\n    request: { sku: \"${{ row.name }}-${{ index }}\" }\n";
+        assert_eq!(estimated(rows), 4);
+    }
+
+    #[test]
+    fn the_built_in_suite_fits_the_default_limit() {
+        let files: Vec<_> = EMBEDDED
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
+            .collect();
+        let suite = Suite::parse("embedded", &files).unwrap();
+        let most: u64 = suite.scenarios.iter().map(|scenario| estimate(scenario)).sum();
+        assert!((100..=500).contains(&most), "{most}");
+    }
 }

@@ -6,6 +6,7 @@ mod engine;
 mod faults;
 mod foreign;
 mod fuzz;
+mod healthy;
 mod invalid;
 mod schema;
 mod support;

@@ -192,7 +192,7 @@ fn mistakes_in_scenarios_end_before_any_call() {
         (
             "  - call: GetProduct\n    expect: { assert: [\"response.pric > 1.0\"] }\n",
             "no field `pric` in inventory.Product, did you mean `price`?",
-            "9:24",
+            "9:25",
         ),
         (
             "  - call: ListProducts\n    requests: [{ page: 1 }]\n",

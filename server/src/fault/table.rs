@@ -72,7 +72,7 @@ faults! {
         "GetProduct over a connection opened after an update answers the product as it was before that update";
     FreshConnectionUnknown "replica-fresh-unknown" "replica.one-state" []
         "GetProduct over a connection opened after a create does not know the product";
-    WatchOtherConnection "replica-watch-own-connection" "replica.one-state" []
+    WatchOtherConnection "replica-watch-own-connection" "replica.one-state" ["watch.slow-consumer"]
         "a watch sees only changes made over its own connection";
 
     // GetProduct.
@@ -307,7 +307,7 @@ faults! {
         "a new quantity equal to the threshold is sent";
     WatchThresholdOld "watch-threshold-old" "watch.threshold" []
         "the threshold is compared with the old quantity";
-    WatchThresholdCrossing "watch-threshold-crossing" "watch.threshold" []
+    WatchThresholdCrossing "watch-threshold-crossing" "watch.threshold" ["watch.category", "watch.exactly-once"]
         "an update is sent only when the quantity falls through the threshold";
     WatchThresholdDrain "watch-threshold-drain" "watch.threshold" []
         "a watch with a threshold gets no change to exactly 0";

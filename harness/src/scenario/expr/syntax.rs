@@ -12,9 +12,11 @@ use std::ops::Range;
 pub const LONGEST: usize = 4096;
 /// Brackets inside each other.
 pub const DEEPEST: usize = 20;
-/// Brackets inside each other that fit on any caller's stack.
+/// Brackets that fit on any caller's stack.
 const SHALLOW: usize = 4;
-/// Enough for [`DEEPEST`].
+/// Bytes of an expression that fits on any caller's stack.
+const SHORT: usize = 1000;
+/// Stack for everything that is not longer than [`LONGEST`].
 const OWN_STACK: usize = 32 << 20;
 /// Operators, commas and selections.
 pub const MOST_OPERATORS: usize = 400;
@@ -58,10 +60,10 @@ impl Mistake {
 
 /// Compiles and checks everything that needs no knowledge of the scenario.
 pub fn compile(text: &str) -> Result<Program, Mistake> {
-    let depth = within_bounds(text)?;
-    let program = match depth > SHALLOW {
-        true => on_own_stack(text)?,
-        false => parse(text)?,
+    within_bounds(text)?;
+    let program = match is_shallow(text) {
+        true => parse(text)?,
+        false => on_own_stack(text)?,
     };
     Checks {
         text,
@@ -82,7 +84,13 @@ fn parse(text: &str) -> Result<Program, Mistake> {
     })
 }
 
-/// cel's parser needs up to 200 KiB of stack for each bracket (debug build): more than a caller may have left.
+/// Whether an expression can be parsed on what a caller has left of its stack. Each bracket and each `?` may need 200 KiB
+/// (debug build); they count in texts, too, since a text without its closing quote is parsed as an expression.
+fn is_shallow(text: &str) -> bool {
+    text.len() <= SHORT && text.matches(['(', '[', '{', '?']).count() <= SHALLOW
+}
+
+/// A thread with stack for the 96 levels at which cel's parser stops by itself.
 fn on_own_stack(text: &str) -> Result<Program, Mistake> {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(OWN_STACK);
@@ -95,7 +103,7 @@ fn on_own_stack(text: &str) -> Result<Program, Mistake> {
 }
 
 /// Counts what decides how deep the parser and the evaluation go.
-fn within_bounds(text: &str) -> Result<usize, Mistake> {
+fn within_bounds(text: &str) -> Result<(), Mistake> {
     if text.trim().is_empty() {
         return Err(Mistake::whole(text, "is empty"));
     }
@@ -104,13 +112,11 @@ fn within_bounds(text: &str) -> Result<usize, Mistake> {
         return Err(Mistake::whole(text, &sentence).help("split it, with `vars` for its parts"));
     }
     let mut depth = 0usize;
-    let mut deepest = 0;
     let mut operators = 0usize;
     for (at, c) in visible(text) {
         match c {
             '(' | '[' | '{' => {
                 depth += 1;
-                deepest = deepest.max(depth);
                 operators += 1;
                 if depth > DEEPEST {
                     let sentence = format!("brackets are nested deeper than {DEEPEST}");
@@ -127,7 +133,7 @@ fn within_bounds(text: &str) -> Result<usize, Mistake> {
         let sentence = format!("has more than {MOST_OPERATORS} operators");
         return Err(Mistake::whole(text, &sentence).help("split it, with `vars` for its parts"));
     }
-    Ok(deepest)
+    Ok(())
 }
 
 /// The characters outside of string literals (CEL's lexis: one or three quotes, `r` before them for no escapes).

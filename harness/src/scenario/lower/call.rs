@@ -2,15 +2,16 @@
 
 use super::{Lower, PROBE, is_full_name, names::Place};
 use crate::scenario::{
-    de::{self, Field, Given, Raw},
+    de,
     error::{Problem, short},
+    field::{Field, Given, Raw},
     model::{
         Background, CallSpec, CallStep, CancelAfter, Connection, Eventually, Ready, Repeat, Requests, Template,
         TemplateNode,
     },
     source::Located,
+    tree::Kind as Shape,
     written,
-    yaml::Kind as Shape,
 };
 use std::time::Duration;
 

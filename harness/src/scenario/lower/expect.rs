@@ -2,15 +2,16 @@
 
 use super::{Lower, is_rule, names::Place};
 use crate::scenario::{
-    de::{self, Field, Given, Raw},
+    de,
     error::{Problem, short, suggest},
     expr::Expr,
+    field::{Field, Given, Raw},
     model::{Expectation, Law, Messages, StatusExpectation, Template, TemplateNode},
     scalar::Scalar,
     source::Located,
     status::CODES,
+    tree::{Kind, NodeId},
     written,
-    yaml::{Kind, NodeId},
 };
 
 /// What a call's own `assert` reads; a repeated call has `results` alone.
@@ -37,6 +38,11 @@ enum Of {
     Wait,
     /// Without: the call has ended.
     End,
+}
+
+/// No field has these in its name: an expression that YAML reads as a map because of its `: `.
+fn is_of_expression(c: char) -> bool {
+    matches!(c, ' ' | '"' | '=' | '(' | '?')
 }
 
 impl Lower<'_, '_> {
@@ -71,6 +77,7 @@ impl Lower<'_, '_> {
     fn expectations(&mut self, expect: &Given<Raw>, place: &Place<'_>, of: Of) -> Vec<Expectation> {
         let tree = self.tree;
         match &tree.node(expect.node).kind {
+            Kind::List(items) if self.is_too_long(expect.key, items.len()) => Vec::new(),
             Kind::List(items) if items.is_empty() => {
                 self.problem(Problem::new(
                     tree.span(expect.key),
@@ -249,6 +256,7 @@ impl Lower<'_, '_> {
         let tree = self.tree;
         let template = self.template(given.node, place);
         let sound = match (&tree.node(given.node).kind, &template.node) {
+            (Kind::List(nodes), _) if self.is_too_long(given.key, nodes.len()) => false,
             (Kind::List(nodes), _) if nodes.is_empty() => {
                 self.problem(Problem::new(
                     tree.span(given.key),
@@ -390,7 +398,7 @@ impl Lower<'_, '_> {
         for law in given.value.iter().filter_map(Field::given) {
             let span = self.tree.span(law.node);
             let value = match &self.tree.node(law.node).kind {
-                Kind::Map(entries) if !entries.iter().any(|entry| entry.name.value.contains(" ? ")) => self
+                Kind::Map(entries) if !entries.iter().any(|entry| entry.name.value.contains(is_of_expression)) => self
                     .not_empty(law)
                     .then(|| Law::Pattern(self.template(law.node, place))),
                 _ => self.expression(law, &inside, Some("message")).map(Law::Expr),

@@ -27,9 +27,8 @@ pub struct Var {
 }
 
 /// A step that has a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Known {
-    pub name: String,
     pub background: bool,
     pub repeated: bool,
     /// It runs at the end.
@@ -145,7 +144,7 @@ impl Lower<'_, '_> {
 
     fn step_result(&self, select: &SelectPath, field: Option<&str>, place: &Place<'_>) -> Option<Problem> {
         let root = select.root.as_str();
-        let Some(step) = self.known.iter().find(|step| step.name == root) else {
+        let Some(step) = self.known.get(root) else {
             return Some(self.unknown(select, place));
         };
         if step.deferred && !place.extra.contains(&DEFERRED) {
@@ -196,7 +195,7 @@ impl Lower<'_, '_> {
                 format!("unknown name `{root}`, did you mean `row.{root}`?"),
             );
         }
-        let steps = self.known.iter().map(|step| step.name.as_str());
+        let steps = self.known.keys().map(String::as_str);
         let names = place
             .extra
             .iter()

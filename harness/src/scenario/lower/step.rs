@@ -3,16 +3,16 @@
 use super::{
     BUILT_IN, Known, Lower, PROBE, call, is_taken,
     names::{DEFERRED, Place},
-    unknown_step,
 };
 use crate::scenario::{
-    de::{Field, Given, one_of},
-    error::{Problem, short},
+    de::one_of,
+    error::{Problem, short, suggest},
+    field::{Field, Given},
     model::{Action, Step, Wait},
     scalar::Scalar,
     source::{Located, Span},
+    tree::{Kind as Shape, NodeId},
     written,
-    yaml::{Kind as Shape, NodeId},
 };
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ impl Lower<'_, '_> {
             ..Place::default()
         };
         let action = match kind {
-            Kind::Call => self.call(step, &place).map(Action::Call),
+            Kind::Call => self.call(step, &place).map(|call| Action::Call(Box::new(call))),
             Kind::Background => self
                 .background(step, &place)
                 .map(|background| Action::Background(Box::new(background))),
@@ -144,12 +144,14 @@ impl Lower<'_, '_> {
         };
         if let Some(id) = &id {
             let name = id.value.clone();
-            self.known.push(Known {
+            self.known.insert(
                 name,
-                background: kind == B,
-                repeated: kind == C && step.repeat.is_written(),
-                deferred,
-            });
+                Known {
+                    background: kind == B,
+                    repeated: kind == C && step.repeat.is_written(),
+                    deferred,
+                },
+            );
         }
         let defer = self.defer(&step.defer, setup);
         Some(Step {
@@ -302,7 +304,7 @@ impl Lower<'_, '_> {
         } else {
             self.identifier(&name, "step");
         }
-        if self.known.iter().any(|step| step.name == name.value) {
+        if self.known.contains_key(&name.value) {
             self.problem(Problem::new(
                 name.span,
                 format!("two steps are named `{}`", short(&name.value)),
@@ -354,6 +356,7 @@ impl Lower<'_, '_> {
         let cancel = step.cancel.given()?;
         let tree = self.tree;
         let nodes = match &tree.node(cancel.node).kind {
+            Shape::List(items) if self.is_too_long(cancel.key, items.len()) => return None,
             Shape::List(items) if items.is_empty() => {
                 self.problem(Problem::new(
                     tree.span(cancel.key),
@@ -389,7 +392,7 @@ impl Lower<'_, '_> {
     /// The name of an earlier background step.
     fn open_step(&mut self, node: NodeId, name: &str) -> Located<String> {
         let span = self.tree.span(node);
-        match self.known.iter().find(|step| step.name == name) {
+        match self.known.get(name) {
             Some(step) if step.background => {}
             Some(_) => {
                 let text = format!("`{}` does not run in the background", short(name));
@@ -401,8 +404,13 @@ impl Lower<'_, '_> {
                 );
             }
             None => {
-                let open: Vec<Known> = self.known.iter().filter(|step| step.background).cloned().collect();
-                self.problem(Problem::new(span, unknown_step(name, &open)));
+                let open = self
+                    .known
+                    .iter()
+                    .filter(|(_, step)| step.background)
+                    .map(|(name, _)| name.as_str());
+                let text = suggest(format!("no earlier step is named `{}`", short(name)), name, open);
+                self.problem(Problem::new(span, text));
             }
         }
         Located {

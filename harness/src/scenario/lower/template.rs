@@ -2,13 +2,14 @@
 
 use super::{Lower, Place};
 use crate::scenario::{
-    de::{self, Field, Given, Raw},
+    de,
     error::Problem,
     expr::Expr,
+    field::{Field, Given, Raw},
     model::{Template, TemplateNode, TextPart},
     scalar::{self, Scalar},
     source::{Located, Position, Span},
-    yaml::{Kind, NodeId},
+    tree::{Kind, NodeId},
 };
 use saphyr_parser::ScalarStyle;
 
@@ -175,9 +176,9 @@ impl Lower<'_, '_> {
             }
         };
         let trimmed = text.trim();
-        if trimmed.starts_with(OPEN) && trimmed.ends_with("}}") {
+        if trimmed.contains(OPEN) {
             let problem = Problem::new(node.span, "this key holds an expression already");
-            self.problem(problem.help("write it without `${{ }}`"));
+            self.problem(problem.help("write it without `${{ }}`: names such as `run.id` are read directly"));
             return None;
         }
         let start = text.len() - text.trim_start().len();

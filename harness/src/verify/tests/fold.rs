@@ -107,7 +107,7 @@ fn what_decides_the_exit_code() {
 fn a_rule_that_decides_is_not_hidden_by_one_that_does_not() {
     let rules = ["update.overflow", "update.overflow-status"];
     let hidden = case("a", &rules, Outcome::Failed, &[(&["update.overflow-status"], Should)]);
-    let (result, code, sentence) = verdict(&[hidden.clone()], 1, Must, None);
+    let (result, code, sentence) = verdict(std::slice::from_ref(&hidden), 1, Must, None);
     assert_eq!((result, code), (VerdictResult::NotJudged, 3));
     assert!(sentence.contains("update.overflow,"), "{sentence}");
     let held = case("b", &rules, Outcome::Passed, &[]);
