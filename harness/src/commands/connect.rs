@@ -31,6 +31,13 @@ fn metadata(args: &ConnectionArgs) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
             .split_once(':')
             .ok_or_else(|| Refusal::input(format!("{from}: write `key: value`")))?;
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        if key.is_empty() || !key.chars().all(legal) {
+            // What stands in a key's place may be a part of a secret: it is not repeated either.
+            return Err(Refusal::input(format!(
+                "{from}: before the first `:` stands no metadata key: letters, digits, `-`, `_` and `.`"
+            )));
+        }
         if key.starts_with("grpc-") {
             return Err(Refusal::input(format!("{from}: `{key}` is gRPC's own")));
         }

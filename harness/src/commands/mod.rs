@@ -1,5 +1,5 @@
 //! The commands: the only wiring. They and `report/console` are all that prints.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "commands talk to people")]
+#![expect(clippy::print_stderr, reason = "commands talk to people")]
 
 mod child;
 mod connect;
@@ -8,6 +8,7 @@ mod report;
 mod serve;
 mod verify;
 
+use std::io::{self, Write};
 use stocktake::{
     cli::{Cli, Command},
     exit::Exit,
@@ -36,6 +37,21 @@ impl Refusal {
             text: text.into(),
         }
     }
+}
+
+impl Refusal {
+    /// The same with an exit code that is no better than that of what was done before.
+    pub fn at_least(mut self, exit: Exit) -> Refusal {
+        self.exit = self.exit.worst(exit);
+        self
+    }
+}
+
+/// Writes to standard output. A reader that has gone away, as `head` does, is an error and no panic.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Runs a command.

@@ -11,7 +11,8 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Refusal> {
         store::create(folder).map_err(|error| Refusal::input(error.to_string()))?;
     }
     store::write(folder, &record).map_err(|error| Refusal::input(error.to_string()))?;
-    println!("{}", record.verdict.sentence);
-    println!("report: {}", folder.join("index.html").display());
+    let report = folder.join("index.html");
+    let text = format!("{}\nreport: {}\n", record.verdict.sentence, report.display());
+    super::print(&text).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
     Ok(Exit::Passed)
 }

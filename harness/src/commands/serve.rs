@@ -1,7 +1,7 @@
 //! `stocktake serve`: the only file that names the server crate.
 
 use super::Refusal;
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 use stocktake::{cli::ServeArgs, exit::Exit};
 use stocktake_server::{Config, Fault, Server, Simulate};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,8 +10,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// Runs the reference service until SIGINT or SIGTERM, then drains.
 pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
     if args.fault.as_deref() == Some("list") {
-        list_faults();
-        return Ok(Exit::Passed);
+        return list_faults();
     }
     let fault = args.fault.as_deref().map(fault).transpose()?;
     let simulate = args.simulate.as_deref().map(simulate).transpose()?.unwrap_or_default();
@@ -35,10 +34,8 @@ pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
     let bound = Server::bind(config)
         .await
         .map_err(|error| Refusal::not_judged(error.to_string()))?;
-    println!("listening on {}", bound.addr());
     // Whoever waits for the line reads it through a pipe.
-    std::io::stdout()
-        .flush()
+    super::print(&format!("listening on {}\n", bound.addr()))
         .map_err(|error| Refusal::not_judged(error.to_string()))?;
     let failed = |error: std::io::Error| Refusal::not_judged(format!("the system gives no signals: {error}"));
     let (mut int, mut term) = (
@@ -78,17 +75,20 @@ fn fault(name: &str) -> Result<Fault, Refusal> {
     })
 }
 
-fn list_faults() {
+fn list_faults() -> Result<Exit, Refusal> {
     let all = Fault::all();
+    let mut text = String::new();
     for info in all {
         let also = if info.also.is_empty() {
             String::new()
         } else {
             format!(" (also: {})", info.also.join(", "))
         };
-        println!("{:<34} {:<26} {}{also}", info.name, info.rule, info.text);
+        text += &format!("{:<34} {:<26} {}{also}\n", info.name, info.rule, info.text);
     }
+    super::print(&text).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
     eprintln!("{} faults", all.len());
+    Ok(Exit::Passed)
 }
 
 /// `delay=300ms`.

@@ -48,8 +48,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let matrix = matrix::expand(&suite.scenarios, &protocols, &selection)
         .map_err(|errors| Refusal::input(errors.join("\nerror: ")))?;
     if args.list {
-        list(&matrix);
-        return Ok(Exit::Passed);
+        return list(&matrix);
     }
     let run_id = run_id(args.run_id.as_deref())?;
     let snapshots = snapshots(&args)?;
@@ -142,14 +141,25 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     };
     let (lost, interrupted) = (engine.lost(), signal.interrupted());
     record.verdict = fold::verdict(&record.cases, &record.rules, matrix.len(), decides, lost, interrupted);
-    if let (Some(snapshots), Some(file)) = (&engine.snapshots, &args.snapshot)
-        && snapshots.accepts()
-    {
-        fs::write(file, snapshots.file())
-            .map_err(|e| Refusal::input(format!("cannot write {}: {e}", file.display())))?;
+    // The results come first, and whatever cannot be written after a run never makes its exit code better.
+    let mut ended = listeners.finish(&record, &folder, &args.output);
+    if ended.is_ok() {
+        ended = approve(&engine, args.snapshot.as_deref());
     }
-    listeners.finish(&record, &folder, &args.output)?;
-    Ok(exit(record.verdict.exit_code))
+    let verdict = exit(record.verdict.exit_code);
+    match ended {
+        Ok(()) => Ok(verdict),
+        Err(refusal) => Err(refusal.at_least(verdict)),
+    }
+}
+
+/// Writes the answers of this run as the approved ones, where that was asked for.
+fn approve(engine: &Engine, file: Option<&Path>) -> Result<(), Refusal> {
+    match (&engine.snapshots, file) {
+        (Some(snapshots), Some(file)) if snapshots.accepts() => fs::write(file, snapshots.file())
+            .map_err(|error| Refusal::input(format!("cannot write {}: {error}", file.display()))),
+        _ => Ok(()),
+    }
 }
 
 /// The exit that a verdict names.
@@ -184,11 +194,13 @@ fn selection(args: &VerifyArgs) -> Result<Selection, Refusal> {
     })
 }
 
-fn list(matrix: &[Case]) {
-    for case in matrix {
-        println!("{:<60} {}", case.name(), case.scenario.name);
-    }
+fn list(matrix: &[Case]) -> Result<Exit, Refusal> {
+    let lines = matrix
+        .iter()
+        .map(|case| format!("{:<60} {}\n", case.name(), case.scenario.name));
+    super::print(&lines.collect::<String>()).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
     eprintln!("{} cases", matrix.len());
+    Ok(Exit::Passed)
 }
 
 fn run_id(given: Option<&str>) -> Result<String, Refusal> {
@@ -451,14 +463,16 @@ impl Listeners {
             verdict: record.verdict.clone(),
         });
         let broken = |error: std::io::Error| Refusal::not_judged(format!("the results could not be written: {error}"));
-        store::write(folder, record).map_err(|error| Refusal::not_judged(error.to_string()))?;
+        let stored = store::write(folder, record).map_err(|error| Refusal::not_judged(error.to_string()));
         let report = folder.join(store::HTML).display().to_string();
-        self.console.finish(record, Some(&report)).map_err(broken)?;
-        self.log.finish().map_err(broken)?;
-        if output.format == Format::Json {
-            println!("{}", stocktake::report::json::render(record).trim_end());
-        }
-        Ok(())
+        let shown = self.console.finish(record, stored.is_ok().then_some(report.as_str()));
+        let logged = self.log.finish();
+        let printed = match output.format {
+            Format::Json => super::print(&stocktake::report::json::render(record)),
+            Format::Text => Ok(()),
+        };
+        stored?;
+        shown.and(logged).and(printed).map_err(broken)
     }
 }
 

@@ -354,6 +354,7 @@ fn case(id: &str, row: Option<&str>, title: &str, file: &str, line: usize, rules
         level: LevelName::Must,
         outcome: Outcome::Passed,
         elapsed_ms: 12,
+        finished: true,
         judged: 5,
         mismatches: vec![],
         timeline: vec![],

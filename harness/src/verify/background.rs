@@ -9,12 +9,13 @@ use super::{
     timeline::cut,
     values,
 };
+use crate::client::Observation;
 use crate::scenario::{
     expr::{Expr, Scope, Value},
     model::{Background, Ready, Step, Template, Wait},
     source::Located,
 };
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use tokio::time::{Instant, sleep};
 
 impl<'a> CaseRun<'a> {
@@ -121,37 +122,57 @@ impl<'a> CaseRun<'a> {
             probes.push(values::step(&values::answer(&prepared.call.method, &answer)));
 
             let until = (sent + ready.every).min(deadline);
+            // A new probe looks at all messages, a new message is looked at once.
+            let mut looked = 0;
             let seen = stream
                 .look(until, |received| {
-                    any_match(received, &probes, &ready.until, &self.scope)
+                    let new = looked..received.messages.len();
+                    looked = new.end;
+                    any_match(received, new, &probes, &ready.until, &self.scope)
                 })
                 .await;
             match seen {
                 Some(Looked::Match) => break,
-                Some(Looked::Ended(text)) => {
-                    let text = format!("the call ended before it was ready: {text}");
-                    return Err(self.fail(name, Mismatch::new(ready.span, text)));
-                }
-                None if Instant::now() >= deadline => return Err(self.never_ready(stream, ready, &probes, name)),
+                Some(Looked::Ended(end)) => return Err(self.not_ready(stream, ready, &end, name).await),
+                None if Instant::now() >= deadline => return Err(self.never_ready(stream, ready, &probes, name).await),
                 None => {}
             }
         }
         let last = probes.split_off(probes.len() - 1);
+        let mut looked = 0;
         let position = |received: &Received| {
-            (0..received.messages.len())
-                .find(|index| matching(received, *index, &last, &ready.until, &self.scope))
-                .map(|index| index + 1)
+            let mut new = looked..received.messages.len();
+            looked = new.end;
+            new.find(|index| matching(received, *index, &last, &ready.until, &self.scope))
+                .map(|index| Ok(index + 1))
+                .or_else(|| received.end.clone().map(|end| Err(Box::new(end))))
         };
         match stream.look(deadline, position).await {
-            Some(before_ready) => {
+            Some(Ok(before_ready)) => {
                 stream.before_ready = before_ready;
                 Ok(())
             }
-            None => Err(self.never_ready(stream, ready, &last, name)),
+            Some(Err(end)) => Err(self.not_ready(stream, ready, &end, name).await),
+            None => Err(self.never_ready(stream, ready, &last, name).await),
         }
     }
 
-    fn never_ready(&mut self, stream: &Stream, ready: &Ready, probes: &[Value], name: &str) -> Stop {
+    /// The call has ended before it was ready.
+    async fn not_ready(&mut self, stream: &Stream, ready: &Ready, end: &Observation, name: &str) -> Stop {
+        if !self.engine.still_there(end).await {
+            return self.not_judged();
+        }
+        let text = format!(
+            "the call ended before it was ready: {}",
+            answer_text(&stream.method, end)
+        );
+        self.fail(name, Mismatch::new(ready.span, text))
+    }
+
+    async fn never_ready(&mut self, stream: &Stream, ready: &Ready, probes: &[Value], name: &str) -> Stop {
+        if !self.engine.reachable().await {
+            return self.not_judged();
+        }
         let came: Vec<String> = stream
             .received()
             .messages
@@ -172,110 +193,158 @@ impl<'a> CaseRun<'a> {
         self.fail(name, mismatch)
     }
 
-    /// Waits for a message, or for the end of the call, and judges what has come.
+    /// Waits for a message, or for the end of the call, and judges what has come; of many calls under one id, each.
     pub async fn wait_step(&mut self, step: &'a Step, wait: &'a Wait, name: &str) -> Result<(), Stop> {
-        let Some(stream) = self.streams.get(&wait.on.value).and_then(|streams| streams.first()) else {
+        let streams = self
+            .streams
+            .remove(&wait.on.value)
+            .filter(|streams| !streams.is_empty());
+        let Some(mut streams) = streams else {
             return Err(self.fail(
                 name,
                 Mismatch::new(wait.on.span, format!("`{}` is not open", wait.on.value)),
             ));
         };
-        stream.hold(false).await;
+        let ended = self.wait_for(step, wait, &mut streams, name).await;
+        self.streams.insert(wait.on.value.clone(), streams);
+        ended
+    }
+
+    async fn wait_for(
+        &mut self,
+        step: &'a Step,
+        wait: &'a Wait,
+        streams: &mut [Stream],
+        name: &str,
+    ) -> Result<(), Stop> {
+        for stream in streams.iter() {
+            stream.hold(false).await;
+        }
         let deadline = Instant::now() + wait.within;
-        let scope = &self.scope;
-        let seen = stream
-            .look(deadline, |received| match &wait.until {
-                Some(until) => {
-                    let from = stream.before_ready;
-                    let hit = (from..received.messages.len()).any(|i| holds(until, received, i, scope));
-                    hit.then_some(true).or(received.end.is_some().then_some(false))
-                }
-                None => received.end.is_some().then_some(true),
-            })
-            .await;
-        if seen == Some(true) && wait.until.is_some() && !wait.settle.is_zero() {
+        let mut seen = Vec::with_capacity(streams.len());
+        for stream in streams.iter() {
+            seen.push(awaited(wait, stream, deadline, &self.scope).await);
+        }
+        if seen.contains(&Some(true)) && wait.until.is_some() && !wait.settle.is_zero() {
             sleep(wait.settle).await;
         }
-        let end = stream.received().end.clone();
-        if let Some(end) = &end
-            && !self.engine.still_there(end).await
-        {
-            return Err(self.not_judged());
+        let mut judgement = Judgement::default();
+        let mut wrong = 0;
+        let total = streams.len();
+        for (index, (stream, seen)) in streams.iter_mut().zip(seen).enumerate() {
+            let end = stream.received().end.clone();
+            let there = match &end {
+                Some(end) => self.engine.still_there(end).await,
+                None if seen.is_none() => self.engine.reachable().await,
+                None => true,
+            };
+            self.note_messages(&wait.on.value, stream);
+            if !there {
+                return Err(self.not_judged());
+            }
+            stream.end_seen |= end.is_some();
+            let mut judged = self.judge_wait(step, wait, stream, end.as_ref(), seen);
+            judgement.judged += judged.judged;
+            judgement.status_missed |= judged.status_missed;
+            if judged.mismatches.is_empty() {
+                continue;
+            }
+            wrong += 1;
+            if wrong == 1 {
+                if let Some(first) = judged.mismatches.first_mut().filter(|_| total > 1) {
+                    let text = format!("call {index} of {total}, counted from 0");
+                    first.details.push(("calls".to_owned(), text));
+                }
+                judgement.mismatches = judged.mismatches;
+            }
         }
-        let stream = match self.streams.get(&wait.on.value).and_then(|streams| streams.first()) {
-            Some(stream) => stream,
-            None => return Err(self.not_judged()),
-        };
+        if let Some(first) = judgement.mismatches.first_mut().filter(|_| wrong > 1) {
+            let text = format!("{wrong} of {total} calls fail, this is the first");
+            first.details.push(("calls".to_owned(), text));
+        }
+        if let Some(stream) = streams.first() {
+            let roots = {
+                let received = stream.received();
+                let after = received.messages.get(stream.before_ready..).unwrap_or_default();
+                let mut roots = vec![("messages", values::messages(after))];
+                if let Some(end) = &received.end {
+                    let of_end = values::answer(&stream.method, end).into_iter();
+                    roots.extend(of_end.filter(|(root, _)| *root != "messages"));
+                }
+                roots
+            };
+            self.scope.set(&wait.on.value, values::step(&roots));
+        }
+        self.conclude(name, judgement)
+    }
+
+    fn judge_wait(
+        &self,
+        step: &Step,
+        wait: &Wait,
+        stream: &Stream,
+        end: Option<&Observation>,
+        seen: Option<bool>,
+    ) -> Judgement {
         let mut judgement = Judgement {
             judged: 1,
-            mismatches: Vec::new(),
+            ..Judgement::default()
         };
         // Where a status is expected, an end is as good as the message.
         let may_end = wait.until.is_some() && wait.expect.iter().any(|expectation| expectation.status.is_some());
         if seen != Some(true) && !(may_end && end.is_some()) {
-            judgement.mismatches.push(unanswered(
-                wait,
-                stream,
-                end.as_ref().map(|e| answer_text(&stream.method, e)),
-            ));
+            let end = end.map(|end| answer_text(&stream.method, end));
+            judgement.mismatches.push(unanswered(wait, stream, end));
         }
         if seen == Some(true) || wait.until.is_some() {
             let judged = self.judge_stream(&wait.expect, stream, step);
             judgement.judged += judged.judged;
+            judgement.status_missed = judged.status_missed;
             judgement.mismatches.extend(judged.mismatches);
         }
-        if let Some(end) = &end {
-            judgement.mismatches.extend(self.engine.revision(end, step));
-        }
-        self.note_messages(&wait.on.value, stream);
-        let received = values::messages(
-            stream
-                .received()
-                .messages
-                .get(stream.before_ready..)
-                .unwrap_or_default(),
-        );
-        let mut roots = vec![("messages", received)];
-        if let Some(end) = &end {
-            roots.extend(
-                values::answer(&stream.method, end)
-                    .into_iter()
-                    .filter(|(root, _)| *root != "messages"),
-            );
-        }
-        self.scope.set(&wait.on.value, values::step(&roots));
-        self.conclude(name, judgement)
+        judgement
+            .mismatches
+            .extend(end.and_then(|end| self.engine.revision(end, step)));
+        judgement
     }
 
-    fn note_messages(&self, step: &str, stream: &Stream) {
-        let received = stream.received();
-        for message in &received.messages {
-            self.timeline.note_at(
-                stream.opened + message.at,
-                step,
-                "message",
-                &message.value.to_short_text(),
-            );
-        }
-        if let Some(end) = &received.end {
-            self.timeline.note_at(
-                stream.opened + end.elapsed,
-                step,
-                "end",
-                &answer_text(&stream.method, end),
-            );
-        }
+    /// What has come since it was last noted.
+    fn note_messages(&self, step: &str, stream: &mut Stream) {
+        let noted = {
+            let received = stream.received();
+            for message in received.messages.iter().skip(stream.noted) {
+                self.timeline.note_at(
+                    stream.opened + message.at,
+                    step,
+                    "message",
+                    &message.value.to_short_text(),
+                );
+            }
+            if let Some(end) = received.end.as_ref().filter(|_| !stream.end_seen) {
+                self.timeline.note_at(
+                    stream.opened + end.elapsed,
+                    step,
+                    "end",
+                    &answer_text(&stream.method, end),
+                );
+            }
+            received.messages.len()
+        };
+        stream.noted = noted;
     }
 
     /// One more request on a background call.
     pub async fn send_step(&mut self, to: &'a Located<String>, request: &'a Template, name: &str) -> Result<(), Stop> {
-        let Some(stream) = self.streams.get(&to.value).and_then(|streams| streams.first()) else {
+        let streams = self.streams.get(&to.value).map_or(&[][..], Vec::as_slice);
+        let Some(first) = streams.first() else {
             return Err(self.fail(name, Mismatch::new(to.span, format!("`{}` is not open", to.value))));
         };
-        match message(&stream.method, request, &self.scope) {
+        match message(&first.method, request, &self.scope) {
             Ok(message) => {
                 self.timeline.note(&to.value, "send", &cut(&message.to_short_text()));
-                stream.send(message).await;
+                for stream in streams {
+                    stream.send(message.clone()).await;
+                }
                 Ok(())
             }
             Err(mismatch) => Err(self.fail(name, mismatch)),
@@ -290,7 +359,7 @@ impl<'a> CaseRun<'a> {
         let total = streams.len();
         let mut ended = Vec::new();
         for stream in &mut streams {
-            let end = stream.received().end.clone();
+            let end = stream.received().end.clone().filter(|_| !stream.end_seen);
             // Of many, a target may refuse some.
             ended.extend(end.filter(|end| total == 1 || end.status.code != crate::client::Code::RESOURCE_EXHAUSTED));
             stream.cancel().await;
@@ -315,15 +384,36 @@ impl<'a> CaseRun<'a> {
 
 enum Looked {
     Match,
-    Ended(String),
+    Ended(Box<Observation>),
 }
 
-fn any_match(received: &Received, probes: &[Value], until: &Expr, scope: &Scope) -> Option<Looked> {
-    if (0..received.messages.len()).any(|index| matching(received, index, probes, until, scope)) {
+fn any_match(
+    received: &Received,
+    mut new: Range<usize>,
+    probes: &[Value],
+    until: &Expr,
+    scope: &Scope,
+) -> Option<Looked> {
+    if new.any(|index| matching(received, index, probes, until, scope)) {
         return Some(Looked::Match);
     }
-    let end = received.end.as_ref()?;
-    Some(Looked::Ended(format!("{} {:?}", end.status.code, end.status.message)))
+    received.end.clone().map(|end| Looked::Ended(Box::new(end)))
+}
+
+/// `true`: what the wait is for has come; `false`: the call has ended without it.
+async fn awaited(wait: &Wait, stream: &Stream, deadline: Instant, scope: &Scope) -> Option<bool> {
+    let mut looked = stream.before_ready;
+    stream
+        .look(deadline, |received| match &wait.until {
+            Some(until) => {
+                let mut new = looked..received.messages.len();
+                looked = new.end.max(looked);
+                let hit = new.any(|index| holds(until, received, index, scope));
+                hit.then_some(true).or(received.end.is_some().then_some(false))
+            }
+            None => received.end.is_some().then_some(true),
+        })
+        .await
 }
 
 fn matching(received: &Received, index: usize, probes: &[Value], until: &Expr, scope: &Scope) -> bool {

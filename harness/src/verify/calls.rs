@@ -9,7 +9,7 @@ use super::{
     values,
 };
 use crate::{
-    client::{Arrival, Call, Observation, OpenCall, collect},
+    client::{Arrival, Call, Layer, Observation, OpenCall, collect},
     scenario::{
         data::{Data, DataNode},
         expr::{Scope, Value},
@@ -59,10 +59,13 @@ impl<'a> CaseRun<'a> {
         };
         let method = prepared.call.method.clone();
         let observation = self.perform(&prepared, call.cancel_after, name).await;
-        if !self.engine.still_there(&observation).await && call.cancel_after.is_none() {
+        self.acted |= observation.status.code.0 == 0;
+        self.created.observe(&method, &prepared.requests, &observation);
+        let cancels = call.cancel_after.is_some();
+        let ours = cancels && judge::cancelled_by_us(&observation);
+        if !ours && !self.engine.still_there(&observation).await {
             return Err(self.not_judged());
         }
-        self.created.observe(&method, &prepared.requests, &observation);
         let roots = values::answer(&method, &observation);
         let mut scope = self.scope.clone();
         for (root, value) in &roots {
@@ -77,20 +80,34 @@ impl<'a> CaseRun<'a> {
                 results: None,
                 messages: &observation.messages,
                 before_ready: 0,
-                status_defaults_to_ok: call.cancel_after.is_none(),
+                status_defaults_to_ok: true,
+                cancels,
                 step: step.span,
                 answered: &[],
             },
         );
+        judgement.mismatches.extend(ended_early(call, &observation, step));
         judgement.mismatches.extend(self.engine.revision(&observation, step));
+        let holds = judgement.mismatches.is_empty();
         judgement
             .mismatches
-            .extend(self.snapshot(call, &method, &observation, name));
+            .extend(self.snapshot(call, &method, &observation, holds, name));
         Ok((judgement, roots))
     }
 
-    fn snapshot(&self, call: &CallStep, method: &Method, observation: &Observation, name: &str) -> Option<Mismatch> {
+    /// Compares with the approved answer, or approves one that `holds`.
+    fn snapshot(
+        &self,
+        call: &CallStep,
+        method: &Method,
+        observation: &Observation,
+        holds: bool,
+        name: &str,
+    ) -> Option<Mismatch> {
         let (snapshots, wanted) = (self.engine.snapshots.as_ref()?, call.snapshot.as_ref()?);
+        if snapshots.accepts() && !holds {
+            return None;
+        }
         let Some(response) = values::response(method, observation) else {
             return Some(Mismatch::new(
                 wanted.span,
@@ -193,12 +210,23 @@ impl<'a> CaseRun<'a> {
             .await;
         answers.sort_by_key(|(index, _)| *index);
         let results: Vec<Observation> = answers.into_iter().map(|(_, observation)| observation).collect();
+        let cancels = call.cancel_after.is_some();
         for (observation, prepared) in results.iter().zip(&prepared) {
-            if call.cancel_after.is_none() && !self.engine.still_there(observation).await {
-                return Err(self.not_judged());
-            }
+            self.acted |= observation.status.code.0 == 0;
             self.created
                 .observe(&prepared.call.method, &prepared.requests, observation);
+        }
+        // One attempt for all of them: a thousand answers that never came must not take a thousand attempts.
+        let dropped = results.iter().find(|observation| {
+            matches!(observation.layer, Layer::Transport | Layer::Client)
+                && !(cancels && judge::cancelled_by_us(observation))
+        });
+        let there = match dropped {
+            Some(dropped) => self.engine.still_there(dropped).await,
+            None => self.engine.lost().is_none(),
+        };
+        if !there {
+            return Err(self.not_judged());
         }
         let Some(method) = prepared.first().map(|prepared| prepared.call.method.clone()) else {
             return Err(self.fail(
@@ -223,11 +251,14 @@ impl<'a> CaseRun<'a> {
                 results: Some(&results),
                 messages: &[],
                 before_ready: 0,
-                status_defaults_to_ok: call.cancel_after.is_none(),
+                status_defaults_to_ok: true,
+                cancels,
                 step: step.span,
                 answered: &[],
             },
         );
+        let early = results.iter().find_map(|result| ended_early(call, result, step));
+        judgement.mismatches.extend(early);
         let broken = results
             .iter()
             .filter(|r| r.status.code.0 == 0)
@@ -235,12 +266,12 @@ impl<'a> CaseRun<'a> {
         judgement
             .mismatches
             .extend(broken.map(|v| Mismatch::new(step.span, format!("an answer breaks the protocol: {v}"))));
-        judgement.mismatches.extend(
-            results
-                .iter()
-                .filter_map(|observation| self.engine.revision(observation, step))
-                .next(),
-        );
+        // All are counted, one is shown.
+        let strangers: Vec<Mismatch> = results
+            .iter()
+            .filter_map(|observation| self.engine.revision(observation, step))
+            .collect();
+        judgement.mismatches.extend(strangers.into_iter().next());
         self.remember(step, &roots);
         self.conclude(name, judgement)
     }
@@ -320,30 +351,53 @@ pub fn count(template: &Template, scope: &Scope) -> Result<usize, Mismatch> {
     }
 }
 
+/// A stream that was to be cancelled after so many messages, and ended OK before.
+fn ended_early(call: &CallStep, observation: &Observation, step: &Step) -> Option<Mismatch> {
+    let Some(CancelAfter::Messages(limit)) = call.cancel_after else {
+        return None;
+    };
+    let names_a_status = call.expect.iter().any(|e| e.status.is_some() || !e.count.is_empty());
+    (observation.status.code.0 == 0 && !names_a_status).then(|| {
+        let text = format!(
+            "the call ended by itself after {} messages, before the client could cancel it after {limit}",
+            observation.messages.len()
+        );
+        Mismatch::new(step.span, text)
+    })
+}
+
 /// A call that the client ends by itself.
 async fn cancelled(mut call: OpenCall, requests: &[DynMsg], limit: CancelAfter) -> Observation {
     let until = match limit {
         CancelAfter::Elapsed(limit) => Some(Instant::now() + limit),
         CancelAfter::Messages(_) => None,
     };
+    let mut over = std::pin::pin!(async {
+        match until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    });
     for request in requests {
-        if call.send(request).await.is_err() {
-            break;
+        // A target that reads nothing does not keep the client from giving up.
+        let sent = tokio::select! {
+            sent = call.send(request) => Some(sent),
+            () = &mut over => None,
+        };
+        match sent {
+            Some(Ok(())) => {}
+            Some(Err(_)) => break,
+            None => return call.cancel(),
         }
     }
     call.close();
     let mut messages = 0;
     loop {
-        let over = async {
-            match until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
         let arrival = tokio::select! {
-            arrival = call.next() => arrival,
-            () = over => return call.cancel(),
+            arrival = call.next() => Some(arrival),
+            () = &mut over => None,
         };
+        let Some(arrival) = arrival else { return call.cancel() };
         match arrival {
             Arrival::Headers(_) => {}
             Arrival::Message(_) => {

@@ -92,6 +92,11 @@ impl Engine {
         if !matches!(observation.layer, Layer::Transport | Layer::Client) {
             return self.lost().is_none();
         }
+        self.reachable().await
+    }
+
+    /// After something that did not come: one attempt to reach the target, which is lost without success.
+    pub async fn reachable(&self) -> bool {
         if self.lost().is_some() {
             return false;
         }

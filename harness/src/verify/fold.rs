@@ -28,7 +28,7 @@ pub fn rules(cases: &[CaseRecord]) -> Vec<RuleRecord> {
     for case in cases {
         for id in case.rules.iter().chain(case.mismatches.iter().flat_map(|m| &m.rules)) {
             let position = RULES.iter().position(|rule| rule.id == *id);
-            records
+            let record = records
                 .entry((position.unwrap_or(RULES.len()), id))
                 .or_insert_with(|| RuleRecord {
                     id: id.clone(),
@@ -43,6 +43,9 @@ pub fn rules(cases: &[CaseRecord]) -> Vec<RuleRecord> {
                     failed_cases: Vec::new(),
                     verdict: RuleVerdict::NotJudged,
                 });
+            if position.is_none() {
+                record.level = record.level.min(case.level);
+            }
         }
     }
     records.into_values().map(|record| judge_rule(record, cases)).collect()
@@ -65,6 +68,7 @@ fn judge_rule(mut record: RuleRecord, cases: &[CaseRecord]) -> RuleRecord {
                 record.failed += 1;
                 record.failed_cases.push(case.name());
             }
+            Outcome::Failed | Outcome::KnownFailing { .. } if case.finished => record.passed += 1,
             // A case that failed for another rule ended before it could speak of this one.
             _ => record.not_judged += 1,
         }
@@ -78,6 +82,24 @@ fn judge_rule(mut record: RuleRecord, cases: &[CaseRecord]) -> RuleRecord {
     record
 }
 
+/// Whether all that a failed case has shown lies below the level that decides.
+fn weighs_little(case: &CaseRecord, decides: LevelName) -> bool {
+    !case.mismatches.is_empty() && case.mismatches.iter().all(|mismatch| mismatch.level > decides)
+}
+
+/// Rules that decide, which nobody judged because their cases had failed below that level before.
+fn hidden<'a>(cases: &[CaseRecord], rules: &'a [RuleRecord], decides: LevelName) -> Vec<&'a str> {
+    let failed = |id: &String| {
+        let mut failed = cases.iter().filter(|case| case.outcome == Outcome::Failed);
+        failed.any(|case| case.rules.contains(id))
+    };
+    rules
+        .iter()
+        .filter(|rule| rule.level <= decides && rule.verdict == RuleVerdict::NotJudged && failed(&rule.id))
+        .map(|rule| rule.id.as_str())
+        .collect()
+}
+
 /// Cases by how they ended; `total` is the size of the matrix.
 pub fn counts(cases: &[CaseRecord], total: usize, decides: LevelName) -> Counts {
     let mut counts = Counts {
@@ -87,7 +109,7 @@ pub fn counts(cases: &[CaseRecord], total: usize, decides: LevelName) -> Counts 
     for case in cases {
         match &case.outcome {
             Outcome::Passed => counts.passed += 1,
-            Outcome::Failed if case.mismatches.iter().all(|m| m.level > decides) => counts.failed_should += 1,
+            Outcome::Failed if weighs_little(case, decides) => counts.failed_should += 1,
             Outcome::Failed => counts.failed += 1,
             Outcome::KnownFailing { .. } => counts.known_failing += 1,
             Outcome::UnexpectedPass { .. } => counts.unexpected_pass += 1,
@@ -157,6 +179,12 @@ pub fn verdict(
             "not judged: {} of {total} {}{why}",
             counts.not_judged,
             plural(total, "case")
+        );
+        (VerdictResult::NotJudged, Exit::NotJudged, sentence)
+    } else if let hidden @ [_, ..] = hidden(cases, rules, decides).as_slice() {
+        let sentence = format!(
+            "not judged: {}, because its only case failed before at level should",
+            hidden.join(", ")
         );
         (VerdictResult::NotJudged, Exit::NotJudged, sentence)
     } else if judged == 0 {

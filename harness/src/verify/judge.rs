@@ -1,17 +1,18 @@
 //! Expectations against what came back: every mismatch, not the first. Pure.
 
+mod messages;
+
 use super::{
     mismatch::Mismatch,
-    pairing,
     pattern::{self, text_of},
     values,
 };
 use crate::{
-    client::{Layer, Message, Observation},
+    client::{Code, Layer, Message, Observation},
     scenario::{
         data::{Data, DataNode},
         expr::Scope,
-        model::{Expectation, Law, Messages, StatusExpectation, Template},
+        model::{Expectation, StatusExpectation, Template},
         source::{Located, Span},
     },
     schema::{DynMsg, Method},
@@ -34,6 +35,8 @@ pub struct Seen<'a> {
     pub before_ready: usize,
     /// Whether a step without `status` expects OK: not so for a `wait`.
     pub status_defaults_to_ok: bool,
+    /// Whether the client ends the call by itself: that is no failure then.
+    pub cancels: bool,
     /// The place of the step, for what no expectation of its own states.
     pub step: Span,
     /// When the answered steps were answered, on the clock of the messages: for `when` lines.
@@ -47,6 +50,8 @@ pub struct Judgement {
     pub judged: u64,
     /// Those that did not hold.
     pub mismatches: Vec<Mismatch>,
+    /// Whether a status was among them: what follows may build on an answer that never came.
+    pub status_missed: bool,
 }
 
 /// Judges all expectations of a step.
@@ -55,7 +60,9 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     let names_a_status = expectations.iter().any(|e| e.status.is_some() || !e.count.is_empty());
     if seen.status_defaults_to_ok && !names_a_status {
         judgement.judged += 1;
-        judgement.mismatches.extend(default_status(seen));
+        let missed = default_status(seen);
+        judgement.status_missed |= missed.is_some();
+        judgement.mismatches.extend(missed);
     }
     if let Some(observation) = seen.observation
         && observation.status.code.0 == 0
@@ -69,6 +76,10 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     }
     for expectation in expectations {
         let mut found = Vec::new();
+        if let Some(status) = &expectation.status {
+            expected_status(status, seen, &mut judgement.judged, &mut found);
+            judgement.status_missed |= !found.is_empty();
+        }
         one(expectation, seen, &mut judgement.judged, &mut found);
         let rule = expectation.rule.as_ref().map(|rule| rule.value.as_str());
         judgement
@@ -78,34 +89,38 @@ pub fn judge(expectations: &[Expectation], seen: &Seen<'_>) -> Judgement {
     judgement
 }
 
-fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
-    if let Some(status) = &expectation.status {
-        *judged += 1;
-        match (seen.results, seen.observation) {
-            (Some(results), _) => {
-                // One line for the whole repeat: how many calls ended otherwise, and the first of them.
-                let wrong: Vec<(usize, Vec<Mismatch>)> = results
-                    .iter()
-                    .enumerate()
-                    .map(|(index, result)| (index, self::status(status, result, seen.scope)))
-                    .filter(|(_, mismatches)| !mismatches.is_empty())
-                    .collect();
-                if let Some((index, first)) = wrong.first() {
-                    let mut first = first.clone();
-                    if let Some(first) = first.first_mut() {
-                        first.details.push((
-                            "calls".into(),
-                            format!("{} of {} calls, the first is call {index}", wrong.len(), results.len()),
-                        ));
-                    }
-                    found.extend(first);
+fn expected_status(expected: &StatusExpectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
+    match (seen.results, seen.observation) {
+        (Some(results), _) => {
+            *judged += 1;
+            // One line for the whole repeat: how many calls ended otherwise, and the first of them.
+            let wrong: Vec<(usize, Vec<Mismatch>)> = results
+                .iter()
+                .enumerate()
+                .map(|(index, result)| (index, status(expected, result, seen.scope)))
+                .filter(|(_, mismatches)| !mismatches.is_empty())
+                .collect();
+            if let Some((index, first)) = wrong.first() {
+                let mut first = first.clone();
+                if let Some(first) = first.first_mut() {
+                    first.details.push((
+                        "calls".into(),
+                        format!("{} of {} calls, the first is call {index}", wrong.len(), results.len()),
+                    ));
                 }
+                found.extend(first);
             }
-            (None, Some(observation)) => found.extend(self::status(status, observation, seen.scope)),
-            // A stream that is still open has no status yet: `status` speaks of its end, should it come first.
-            (None, None) => *judged -= 1,
         }
+        (None, Some(observation)) => {
+            *judged += 1;
+            found.extend(status(expected, observation, seen.scope));
+        }
+        // A stream that is still open has no status yet: `status` speaks of its end, should it come first.
+        (None, None) => {}
     }
+}
+
+fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
     if let Some(pattern) = &expectation.response {
         *judged += 1;
         let response = seen
@@ -120,7 +135,7 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
         }
     }
     if let Some(messages) = &expectation.messages {
-        judge_messages(messages, seen, judged, found);
+        messages::judge(messages, seen, judged, found);
     }
     for assert in &expectation.asserts {
         *judged += 1;
@@ -142,15 +157,21 @@ fn one(expectation: &Expectation, seen: &Seen<'_>, judged: &mut u64, found: &mut
     }
 }
 
+/// Whether the client has ended the call because the scenario said so.
+pub fn cancelled_by_us(observation: &Observation) -> bool {
+    observation.layer == Layer::Client && observation.status.code == Code::CANCELLED
+}
+
 fn default_status(seen: &Seen<'_>) -> Option<Mismatch> {
+    let failed = |o: &Observation| o.status.code.0 != 0 && !(seen.cancels && cancelled_by_us(o));
     if let Some(results) = seen.results {
-        let wrong: Vec<&Observation> = results.iter().filter(|r| r.status.code.0 != 0).collect();
+        let wrong: Vec<&Observation> = results.iter().filter(|r| failed(r)).collect();
         let first = wrong.first()?;
         let summary = format!("{} of {} calls did not end OK", wrong.len(), results.len());
         return Some(got_status(Mismatch::new(seen.step, summary), first));
     }
     let observation = seen.observation?;
-    (observation.status.code.0 != 0).then(|| {
+    failed(observation).then(|| {
         got_status(
             Mismatch::new(seen.step, format!("status {}, expected OK", observation.status.code)),
             observation,
@@ -317,10 +338,11 @@ fn details(expected: &Data, observation: &Observation) -> Vec<Mismatch> {
         };
         let held = observation.status.details.iter().any(|actual| {
             actual.type_name == *type_name
-                && actual
-                    .value
-                    .as_ref()
-                    .is_none_or(|value| pattern::holds(&pattern, value))
+                && match &actual.value {
+                    Some(value) => pattern::holds(&pattern, value),
+                    // Nobody can look into a detail of an unknown type.
+                    None => matches!(&pattern.node, DataNode::Map(fields) if fields.is_empty()),
+                }
         });
         if !held {
             let mut mismatch = Mismatch::new(detail.span, format!("no detail is {}", text_of(detail)));
@@ -371,221 +393,5 @@ fn count(expected: &[(Located<String>, Template)], seen: &Seen<'_>, found: &mut 
                 format!("{} is no number of calls", text_of(&data)),
             )),
         }
-    }
-}
-
-fn judge_messages(expected: &Messages, seen: &Seen<'_>, judged: &mut u64, found: &mut Vec<Mismatch>) {
-    let after = seen.messages.get(seen.before_ready..).unwrap_or_default();
-    if let Some(patterns) = &expected.exactly {
-        *judged += 1;
-        if let Some(wanted) = render_all(&patterns.value, seen.scope, found) {
-            exactly(patterns.span, &wanted, after, seen, found);
-        }
-    }
-    if let Some(patterns) = &expected.in_order {
-        *judged += 1;
-        if let Some(wanted) = render_all(&patterns.value, seen.scope, found) {
-            let mut rest = after.iter();
-            let first_missing = wanted
-                .iter()
-                .find(|pattern| !rest.any(|message| pattern::holds(pattern, &message.value)));
-            if let Some(missing) = first_missing {
-                found.push(listing(
-                    Mismatch::new(missing.span, format!("no message in its place is {}", text_of(missing))),
-                    after,
-                ));
-            }
-        }
-    }
-    if let Some(patterns) = &expected.any_order {
-        *judged += 1;
-        if let Some(wanted) = render_all(&patterns.value, seen.scope, found) {
-            let fits: Vec<Vec<usize>> = wanted
-                .iter()
-                .map(|p| {
-                    after
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, m)| pattern::holds(p, &m.value))
-                        .map(|(i, _)| i)
-                        .collect()
-                })
-                .collect();
-            let (_, missing) = pairing::pair(&fits, after.len());
-            for pattern in missing.into_iter().filter_map(|i| wanted.get(i)) {
-                found.push(listing(
-                    Mismatch::new(pattern.span, format!("no message is {}", text_of(pattern))),
-                    after,
-                ));
-            }
-        }
-    }
-    for law in &expected.never {
-        *judged += 1;
-        let hit = seen
-            .messages
-            .iter()
-            .enumerate()
-            .find(|(_, message)| !matches!(law_holds(&law.value, message, seen.scope), Ok(None)));
-        if let Some((index, message)) = hit {
-            let text = match law_holds(&law.value, message, seen.scope) {
-                Err(error) => format!("message [{index}]: {error}"),
-                _ => format!("message [{index}] of {} must not arrive", seen.messages.len()),
-            };
-            found.push(when(
-                Mismatch::new(law.span, text).detail("got", message.value.to_short_text()),
-                message,
-                seen,
-            ));
-        }
-    }
-    for law in &expected.each {
-        *judged += 1;
-        if seen.messages.is_empty() {
-            found.push(Mismatch::new(
-                law.span,
-                "there is no message to judge: `each` over nothing proves nothing",
-            ));
-        }
-        for (index, message) in seen.messages.iter().enumerate() {
-            let text = match law_fails(&law.value, message, seen.scope) {
-                Ok(None) => continue,
-                Ok(Some(text)) => format!("message [{index}]: {text}"),
-                Err(error) => format!("message [{index}]: {error}"),
-            };
-            found.push(when(
-                Mismatch::new(law.span, text).detail("got", message.value.to_short_text()),
-                message,
-                seen,
-            ));
-            break;
-        }
-    }
-}
-
-fn render_all(templates: &[Template], scope: &Scope, found: &mut Vec<Mismatch>) -> Option<Vec<Data>> {
-    let data: Vec<Data> = templates
-        .iter()
-        .filter_map(|template| render(template, scope, found))
-        .collect();
-    (data.len() == templates.len()).then_some(data)
-}
-
-/// `Ok(None)`: the law does not apply to the message; `Ok(Some(..))`: it does.
-fn law_holds(law: &Law, message: &Message, scope: &Scope) -> Result<Option<()>, String> {
-    law_fails(law, message, scope).map(|failure| if failure.is_some() { None } else { Some(()) })
-}
-
-/// `Ok(None)`: it holds; `Ok(Some(text))`: it does not, and why.
-fn law_fails(law: &Law, message: &Message, scope: &Scope) -> Result<Option<String>, String> {
-    match law {
-        Law::Expr(expr) => {
-            let scope = scope.with("message", message.value.to_cel());
-            let truth = expr.holds(&scope).map_err(|error| error.text)?;
-            Ok((!truth.held).then_some(truth.explained))
-        }
-        Law::Pattern(template) => {
-            let expected = template.render(scope).map_err(|error| error.text)?;
-            Ok(pattern::matches(&expected, &message.value)
-                .into_iter()
-                .next()
-                .map(|mismatch| mismatch.summary))
-        }
-    }
-}
-
-fn exactly(span: Span, wanted: &[Data], after: &[Message], seen: &Seen<'_>, found: &mut Vec<Mismatch>) {
-    let holds = |w: usize, m: usize| pattern::holds(&wanted[w], &after[m].value);
-    if wanted.len() == after.len() && (0..wanted.len()).all(|i| holds(i, i)) {
-        return;
-    }
-    let common = align(wanted.len(), after.len(), holds);
-    let summary = if wanted.len() == after.len() {
-        format!("{} messages, but not the expected ones", after.len())
-    } else {
-        format!(
-            "{} {}, expected {}",
-            after.len(),
-            if after.len() == 1 { "message" } else { "messages" },
-            wanted.len()
-        )
-    };
-    let mut mismatch = Mismatch::new(span, summary);
-    let mut first_extra = None;
-    for (index, message) in after
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !common.iter().any(|(_, m)| m == index))
-    {
-        mismatch = mismatch.detail("extra", format!("[{index}] {}", message.value.to_short_text()));
-        first_extra = first_extra.or(Some(message));
-    }
-    for (index, pattern) in wanted
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !common.iter().any(|(w, _)| w == index))
-    {
-        mismatch = mismatch.detail("missing", format!("[{index}] {}", text_of(pattern)));
-    }
-    found.push(match first_extra {
-        Some(message) => when(mismatch, message, seen),
-        None => mismatch,
-    });
-}
-
-/// The longest common subsequence of patterns and messages, as pairs of indices. Beyond a million pairs: the common
-/// prefix alone.
-fn align(wanted: usize, got: usize, holds: impl Fn(usize, usize) -> bool) -> Vec<(usize, usize)> {
-    if wanted.saturating_mul(got) > 1_000_000 {
-        return (0..wanted.min(got))
-            .take_while(|i| holds(*i, *i))
-            .map(|i| (i, i))
-            .collect();
-    }
-    let mut best = vec![vec![0usize; got + 1]; wanted + 1];
-    for w in (0..wanted).rev() {
-        for m in (0..got).rev() {
-            best[w][m] = if holds(w, m) {
-                best[w + 1][m + 1] + 1
-            } else {
-                best[w + 1][m].max(best[w][m + 1])
-            };
-        }
-    }
-    let (mut w, mut m, mut pairs) = (0, 0, Vec::new());
-    while w < wanted && m < got {
-        if holds(w, m) {
-            pairs.push((w, m));
-            (w, m) = (w + 1, m + 1);
-        } else if best[w + 1][m] >= best[w][m + 1] {
-            w += 1;
-        } else {
-            m += 1;
-        }
-    }
-    pairs
-}
-
-fn listing(mismatch: Mismatch, messages: &[Message]) -> Mismatch {
-    if messages.is_empty() {
-        return mismatch.detail("got", "no message");
-    }
-    messages.iter().enumerate().fold(mismatch, |m, (i, message)| {
-        m.detail("got", format!("[{i}] {}", message.value.to_short_text()))
-    })
-}
-
-/// Between which answered steps a message came.
-fn when(mismatch: Mismatch, message: &Message, seen: &Seen<'_>) -> Mismatch {
-    let before = seen.answered.iter().rev().find(|(_, at)| *at <= message.at);
-    let after = seen.answered.iter().find(|(_, at)| *at > message.at);
-    let after_text =
-        before.map(|(step, at)| format!("{} ms after `{step}` was answered", (message.at - *at).as_millis()));
-    let before_text = after.map(|(step, at)| format!("{} ms before `{step}` was", (*at - message.at).as_millis()));
-    let text: Vec<String> = after_text.into_iter().chain(before_text).collect();
-    if text.is_empty() {
-        mismatch
-    } else {
-        mismatch.detail("when", text.join(", "))
     }
 }

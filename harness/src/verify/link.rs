@@ -180,8 +180,10 @@ impl Link<'_> {
         for (_, template) in &spec.metadata {
             self.expressions(template, None);
         }
-        let writes = !reads(&method);
-        if self.scenario.effects == Effects::ReadOnly && writes && !spec.undescribed {
+        // A method that the file calls undescribed writes like any other when the target has it after all.
+        let described = self.schema.method(&method.service, &method.name);
+        let writes = described.is_some_and(|method| !reads(&method));
+        if self.scenario.effects == Effects::ReadOnly && writes {
             let text = format!("`{}` writes, and the file says `effects: read-only`", method.name);
             let help = "reading methods are those that inventory.http.yaml maps to GET, or the descriptor marks NO_SIDE_EFFECTS";
             self.problems.push(Problem::new(spec.method.span, text).help(help));

@@ -51,7 +51,7 @@ pub struct KnownFailing {
     pub line: usize,
 }
 
-/// Reads a known-failing file: a pattern a line, the reason after ` #`; blank lines and comment lines are skipped.
+/// Reads a known-failing file: a pattern a line, the reason after `#`; blank lines and comment lines are skipped.
 ///
 /// # Errors
 /// A line without a reason, with its number.
@@ -62,10 +62,7 @@ pub fn parse_known_failing(name: &str, text: &str) -> Result<Vec<KnownFailing>, 
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        match line
-            .split_once('#')
-            .map(|(pattern, reason)| (pattern.trim(), reason.trim()))
-        {
+        match split_reason(line) {
             Some((pattern, reason)) if !pattern.is_empty() && !reason.is_empty() => {
                 lines.push(KnownFailing {
                     pattern: pattern.to_owned(),
@@ -82,6 +79,22 @@ pub fn parse_known_failing(name: &str, text: &str) -> Result<Vec<KnownFailing>, 
         }
     }
     Ok(lines)
+}
+
+/// Pattern and reason: the `#` between them is the first one that is not in brackets, where the name of a row stands.
+fn split_reason(line: &str) -> Option<(&str, &str)> {
+    let mut in_row = false;
+    let outside = line.char_indices().find(|(_, c)| {
+        match c {
+            '[' => in_row = true,
+            ']' => in_row = false,
+            _ => {}
+        }
+        *c == '#' && !in_row
+    });
+    let at = outside.map(|(at, _)| at).or_else(|| line.find('#'))?;
+    let (pattern, reason) = line.split_at(at);
+    Some((pattern.trim(), reason.trim_start_matches('#').trim()))
 }
 
 /// What restricts the matrix.

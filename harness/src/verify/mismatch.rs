@@ -17,6 +17,9 @@ pub struct Mismatch {
     pub summary: String,
     /// Labelled lines.
     pub details: Vec<(String, String)>,
+    /// The expectation itself makes no sense for what came back, such as a text for a number: it neither holds nor does
+    /// its opposite.
+    pub unusable: bool,
 }
 
 impl Mismatch {
@@ -27,6 +30,15 @@ impl Mismatch {
             rule: None,
             summary: summary.into(),
             details: Vec::new(),
+            unusable: false,
+        }
+    }
+
+    /// See [`Mismatch::unusable`].
+    pub fn unusable(span: Span, summary: impl Into<String>) -> Mismatch {
+        Mismatch {
+            unusable: true,
+            ..Mismatch::new(span, summary)
         }
     }
 
@@ -51,13 +63,11 @@ impl Mismatch {
             .unwrap_or_default()
             .to_owned();
         let covered = text.get(self.span.start..self.span.end).unwrap_or_default();
-        let (rules, level) = match &self.rule {
-            Some(rule) => (vec![rule.clone()], level_of(rule).unwrap_or(scenario.level.into())),
-            None => (
-                scenario.rules.iter().map(|rule| rule.value.clone()).collect(),
-                LevelName::from(scenario.level),
-            ),
+        let rules: Vec<String> = match &self.rule {
+            Some(rule) => vec![rule.clone()],
+            None => scenario.rules.iter().map(|rule| rule.value.clone()).collect(),
         };
+        let level = weightiest(&rules, scenario.level.into());
         MismatchRecord {
             rules,
             level,
@@ -78,6 +88,15 @@ impl Mismatch {
             details: self.details.clone(),
         }
     }
+}
+
+/// The weightiest level of some rules; `own` stands in for a rule that is not of the contract, and for no rule at all.
+pub fn weightiest(rules: &[String], own: LevelName) -> LevelName {
+    rules
+        .iter()
+        .map(|rule| level_of(rule).unwrap_or(own))
+        .min()
+        .unwrap_or(own)
 }
 
 impl From<EvalError> for Mismatch {

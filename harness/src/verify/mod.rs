@@ -18,5 +18,8 @@ pub mod residue;
 pub mod run;
 pub mod snapshot;
 mod stream;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod timeline;
 mod values;

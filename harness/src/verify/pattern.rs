@@ -40,7 +40,7 @@ fn message(expected: &Data, actual: &DynMsg, path: &str, found: &mut Vec<Mismatc
         if well_known(&ty) {
             compare_whole(expected, actual, path, found);
         } else {
-            found.push(Mismatch::new(
+            found.push(Mismatch::unusable(
                 expected.span,
                 format!("expected a map of fields of {}", ty.full_name()),
             ));
@@ -55,7 +55,7 @@ fn message(expected: &Data, actual: &DynMsg, path: &str, found: &mut Vec<Mismatc
                 Some(wanted) => presence(wanted, &field, actual, value, &here, found),
                 None => field_value(value, &field, actual, &here, found),
             },
-            None => found.push(Mismatch::new(
+            None => found.push(Mismatch::unusable(
                 key.span,
                 format!("{} has no field `{}`", ty.full_name(), key.value),
             )),
@@ -110,9 +110,10 @@ fn field_value(expected: &Data, field: &Field, actual: &DynMsg, path: &str, foun
             list(expected, field, element, items, actual, path, found)
         }
         (FieldKind::Map(key, element), DataNode::Map(entries), FieldValue::Map(pairs)) => {
+            not_empty(expected, entries, path, found);
             map(entries, *key, element, pairs, path, found);
         }
-        (FieldKind::Map(..), _, _) => found.push(Mismatch::new(
+        (FieldKind::Map(..), _, _) => found.push(Mismatch::unusable(
             expected.span,
             format!("{path} is a map, expected {}", text_of(expected)),
         )),
@@ -142,7 +143,7 @@ fn scalar(expected: &Data, field: &Field, value: &FieldValue, ty: &MessageType, 
         Err(errors) => found.extend(
             errors
                 .into_iter()
-                .map(|e| Mismatch::new(e.span, e.text).detail("got", value.to_text())),
+                .map(|e| Mismatch::unusable(e.span, e.text).detail("got", value.to_text())),
         ),
     }
 }
@@ -162,9 +163,7 @@ fn scalar_matchers(
     path: &str,
     found: &mut Vec<Mismatch>,
 ) {
-    if matchers.is_empty() {
-        found.push(Mismatch::new(at.span, format!("{path}: an empty map expects nothing")));
-    }
+    not_empty(at, matchers, path, found);
     for (name, wanted) in matchers {
         let held = match (name.value.as_str(), value) {
             ("matches", FieldValue::Str(text)) => match (&wanted.node, text) {
@@ -202,8 +201,18 @@ fn scalar_matchers(
                     text_of(wanted)
                 ),
             )),
-            Err(text) => found.push(Mismatch::new(name.span, text)),
+            Err(text) => found.push(Mismatch::unusable(name.span, text)),
         }
+    }
+}
+
+/// A map without entries is no expectation.
+fn not_empty(at: &Data, entries: &[(Located<String>, Data)], path: &str, found: &mut Vec<Mismatch>) {
+    if entries.is_empty() {
+        found.push(Mismatch::unusable(
+            at.span,
+            format!("{path}: an empty map expects nothing"),
+        ));
     }
 }
 
@@ -287,11 +296,12 @@ fn list(
             }
         }
         DataNode::Map(matchers) => {
+            not_empty(expected, matchers, path, found);
             for (name, wanted) in matchers {
                 list_matcher(name, wanted, element, items, path, found);
             }
         }
-        _ => found.push(Mismatch::new(
+        _ => found.push(Mismatch::unusable(
             expected.span,
             format!(
                 "{path} is a list of {}; expected a list or one of: unordered, length, contains",
@@ -343,7 +353,9 @@ fn list_matcher(
                 );
             }
         }
-        (other, _) => found.push(Mismatch::new(
+        ("length", _) => found.push(Mismatch::unusable(wanted.span, "`length` takes a number")),
+        ("unordered", _) => found.push(Mismatch::unusable(wanted.span, "`unordered` takes a list")),
+        (other, _) => found.push(Mismatch::unusable(
             name.span,
             format!("`{other}` is no matcher for the list {path}: use unordered: [..], length: N or contains: element"),
         )),
@@ -435,7 +447,7 @@ fn compare_whole(expected: &Data, actual: &DynMsg, path: &str, found: &mut Vec<M
             expected.span,
             format!("{path} is {}, expected {}", actual.to_text(), wanted.to_text()),
         )),
-        Err(errors) => found.extend(errors.into_iter().map(|e| Mismatch::new(e.span, e.text))),
+        Err(errors) => found.extend(errors.into_iter().map(|e| Mismatch::unusable(e.span, e.text))),
     }
 }
 

@@ -102,6 +102,8 @@ pub struct CaseRecord {
     pub outcome: Outcome,
     /// Milliseconds.
     pub elapsed_ms: u64,
+    /// Whether its steps ran to the end: one that did and failed has held every rule that no mismatch names.
+    pub finished: bool,
     /// How many expectations were judged.
     pub judged: u64,
     /// What did not hold.

@@ -2,11 +2,11 @@
 
 use super::{pattern::text_of, values};
 use crate::{
-    client::Observation,
+    client::{Layer, Observation},
     scenario::{
         data::DataNode,
         expr::{Scope, Value},
-        model::{Action, Requests, Scenario, Step, Template},
+        model::{Action, CallSpec, Requests, Scenario, Step, Template},
     },
     schema::{DynMsg, FieldValue, Method},
 };
@@ -22,6 +22,8 @@ pub fn creates(method: &str) -> bool {
 
 /// How much a count that only the run can tell is taken for.
 const UNKNOWN_COUNT: u64 = 100;
+/// More requests than this in one step are not compared but counted.
+const MOST_LOOKED_AT: u64 = 100_000;
 
 /// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. Equal requests make one
 /// thing; a request that only the run can tell makes one of its own.
@@ -33,9 +35,9 @@ pub fn estimate(scenario: &Scenario) -> u64 {
     );
     set_vars(scenario, &mut scope);
     let mut made = Made::default();
-    scenario.setup.iter().for_each(|step| made.step(step, &scope));
+    made.steps(&scenario.setup, &scope);
     if scenario.rows.is_empty() {
-        scenario.steps.iter().for_each(|step| made.step(step, &scope));
+        made.steps(&scenario.steps, &scope);
     }
     for row in &scenario.rows {
         let mut scope = scope.clone();
@@ -43,9 +45,9 @@ pub fn estimate(scenario: &Scenario) -> u64 {
             scope.set("row", fields);
         }
         set_vars(scenario, &mut scope);
-        scenario.steps.iter().for_each(|step| made.step(step, &scope));
+        made.steps(&scenario.steps, &scope);
     }
-    made.known.len() as u64 + made.unknown
+    made.unknown.saturating_add(made.known.len() as u64)
 }
 
 fn set_vars(scenario: &Scenario, scope: &mut Scope) {
@@ -66,18 +68,47 @@ struct Made {
 }
 
 impl Made {
-    fn step(&mut self, step: &Step, scope: &Scope) {
-        let Action::Call(call) = &step.action else { return };
-        if !creates(&call.spec.method.value) {
+    fn steps(&mut self, steps: &[Step], scope: &Scope) {
+        for step in steps {
+            match &step.action {
+                Action::Call(call) => {
+                    let repeats = call.repeat.as_ref().map_or(1, |repeat| count(&repeat.count, scope));
+                    self.call(&call.spec, repeats, scope);
+                }
+                Action::Background(call) => {
+                    let repeats = call.repeat.as_ref().map_or(1, |repeat| count(repeat, scope));
+                    self.call(&call.spec, repeats, scope);
+                    if let Some(ready) = &call.ready {
+                        self.call(&ready.probe, 1, scope);
+                    }
+                }
+                Action::Send { to, request } if opens_creating(steps, &to.value) => self.request(request, scope),
+                Action::Send { .. } | Action::Wait(_) | Action::Close { .. } | Action::Cancel { .. } => {}
+            }
+            self.steps(&step.defer, scope);
+        }
+    }
+
+    fn call(&mut self, spec: &CallSpec, repeats: u64, scope: &Scope) {
+        if !creates(&spec.method.value) {
             return;
         }
-        for index in 0..call.repeat.as_ref().map_or(1, |repeat| count(&repeat.count, scope)) {
+        let rows = match &spec.requests {
+            Requests::One(_) => 1,
+            Requests::List(items) => items.len() as u64,
+            Requests::Repeat { count: rows, .. } => count(rows, scope),
+        };
+        if repeats.saturating_mul(rows) > MOST_LOOKED_AT {
+            self.unknown = self.unknown.saturating_add(repeats.saturating_mul(rows));
+            return;
+        }
+        for index in 0..repeats {
             let scope = scope.with("index", Value::Int(index as i64));
-            match &call.spec.requests {
+            match &spec.requests {
                 Requests::One(item) => self.request(item, &scope),
                 Requests::List(items) => items.iter().for_each(|item| self.request(item, &scope)),
-                Requests::Repeat { count: rows, item } => {
-                    for row in 0..count(rows, &scope) {
+                Requests::Repeat { item, .. } => {
+                    for row in 0..rows {
                         self.request(item, &scope.with("index", Value::Int(row as i64)));
                     }
                 }
@@ -90,9 +121,17 @@ impl Made {
             Ok(data) => {
                 self.known.insert(text_of(&data));
             }
-            Err(_) => self.unknown += 1,
+            Err(_) => self.unknown = self.unknown.saturating_add(1),
         }
     }
+}
+
+/// Whether a background step of this name creates by what is sent on it.
+fn opens_creating(steps: &[Step], name: &str) -> bool {
+    steps.iter().any(|step| {
+        let named = step.id.as_ref().is_some_and(|id| id.value == name);
+        named && matches!(&step.action, Action::Background(call) if creates(&call.spec.method.value))
+    })
 }
 
 fn count(template: &Template, scope: &Scope) -> u64 {
@@ -120,21 +159,17 @@ struct Thing {
 impl Created {
     /// Takes note of an answer.
     pub fn observe(&mut self, method: &Method, requests: &[DynMsg], observation: &Observation) {
-        if observation.status.code.0 != 0 || method.server_streaming {
+        if method.server_streaming {
             return;
         }
-        let Some(response) = observation.messages.first().map(|message| &message.value) else {
-            return;
-        };
-        let Some(id) = text_field(response, "id") else {
-            if creates(&method.name) && method.client_streaming && !requests.is_empty() {
-                self.bulk.push(format!(
-                    "up to {} things by {}, the first {}",
-                    requests.len(),
-                    method.name,
-                    first_label(requests)
-                ));
-            }
+        let ok = observation.status.code.0 == 0;
+        let response = observation
+            .messages
+            .first()
+            .map(|message| &message.value)
+            .filter(|_| ok);
+        let Some((response, id)) = response.and_then(|response| Some((response, text_field(response, "id")?))) else {
+            self.untold(method, requests, observation, response);
             return;
         };
         let stock = match response
@@ -158,6 +193,35 @@ impl Created {
         }
     }
 
+    /// What an answer does not tell of: rows of an import, which stay whatever its status says, and a create whose
+    /// answer never came.
+    fn untold(&mut self, method: &Method, requests: &[DynMsg], observation: &Observation, response: Option<&DynMsg>) {
+        if !creates(&method.name) || requests.is_empty() {
+            return;
+        }
+        let code = observation.status.code;
+        let told = response.and_then(kept);
+        let count = match (method.client_streaming, told) {
+            (true, Some(0)) => return,
+            (true, Some(1)) => "1 thing".to_owned(),
+            (true, Some(kept)) => format!("{kept} things"),
+            (true, None) => format!("up to {} things", requests.len()),
+            (false, _) if matches!(observation.layer, Layer::Transport | Layer::Client) => "perhaps 1 thing".to_owned(),
+            (false, _) => return,
+        };
+        let ended = if code.0 == 0 {
+            String::new()
+        } else {
+            format!(", which ended {code}")
+        };
+        let first = if method.client_streaming { ", the first " } else { ": " };
+        self.bulk.push(format!(
+            "{count} by {}{ended}{first}{}",
+            method.name,
+            first_label(requests)
+        ));
+    }
+
     /// One line for each thing.
     pub fn lines(&self) -> Vec<String> {
         let things = self.things.iter().map(|thing| match thing.stock {
@@ -165,6 +229,17 @@ impl Created {
             None => format!("{} {}", thing.kind, thing.label),
         });
         things.chain(self.bulk.iter().cloned()).collect()
+    }
+}
+
+/// How many rows an import says that it kept.
+fn kept(response: &DynMsg) -> Option<u64> {
+    let ty = response.message_type();
+    let names = ["imported_count", "created_count", "inserted_count", "added_count"];
+    match response.get(&names.iter().find_map(|name| ty.field(name))?) {
+        FieldValue::Int(count) => u64::try_from(count).ok(),
+        FieldValue::Uint(count) => Some(count),
+        _ => None,
     }
 }
 

@@ -8,15 +8,19 @@ use super::{
     case::{CaseRun, Stop},
     engine::{Engine, split},
     event::EventKind,
-    fold::level_of,
     matrix::Case,
+    mismatch::{Mismatch, weightiest},
     record::{CaseRecord, LevelName, Outcome, Residue},
 };
 use crate::scenario::{
     expr::Scope,
     model::{Action, Effects, Scenario, Step},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -60,8 +64,19 @@ pub async fn run(engine: &Arc<Engine>, matrix: &[Case], mut listen: impl FnMut(E
         }
         listen(event);
     }
-    // The driver has dropped its sender; a panic in it shows as cases that are missing, which are not judged.
+    // The driver has dropped its sender. Cases that never ended, interrupted or lost in a panic, are not judged.
     let _ = driver.await;
+    let finished: HashSet<String> = produced.cases.iter().map(CaseRecord::name).collect();
+    for case in matrix.iter().filter(|case| !finished.contains(&case.name())) {
+        let reason = match engine.lost() {
+            _ if engine.interrupted.is_cancelled() => "interrupted".to_owned(),
+            Some(reason) => format!("the target is gone: {reason}"),
+            None => "stocktake itself failed in this case: please report the panic above".to_owned(),
+        };
+        let record = blank(case, Outcome::NotJudged { reason });
+        produced.cases.push(record.clone());
+        listen(EventKind::CaseFinished { case: Box::new(record) });
+    }
     let position: HashMap<String, usize> = matrix
         .iter()
         .enumerate()
@@ -135,7 +150,7 @@ async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<Eve
             let opened = wanted > 0;
             run_group(&engine, group, &events).await;
             drop(job);
-            if opened {
+            if opened && !over(&engine) {
                 sleep(if engine.options.loopback { DRAIN_LOOPBACK } else { DRAIN }).await;
             }
             drop(streams);
@@ -161,8 +176,11 @@ async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<Eve
 /// Runs a group with the target to itself; answers whether a case failed.
 async fn alone(engine: &Arc<Engine>, group: Group, degraded: bool, events: &mpsc::Sender<EventKind>) -> bool {
     let streams = group.streams > 0;
-    let failed = run_group(engine, group, events).await;
-    if streams {
+    let (own, own_events) = (engine.clone(), events.clone());
+    // In a task of its own: a panic costs this group and not those after it.
+    let failed = tokio::spawn(async move { run_group(&own, group, &own_events).await }).await;
+    let failed = failed.unwrap_or(true);
+    if streams && !over(engine) {
         sleep(match (degraded || failed, engine.options.loopback) {
             (true, _) => DRAIN_DEGRADED,
             (false, true) => DRAIN_LOOPBACK,
@@ -171,6 +189,11 @@ async fn alone(engine: &Arc<Engine>, group: Group, degraded: bool, events: &mpsc
         .await;
     }
     failed
+}
+
+/// Nothing more will be opened: there is nothing to drain for.
+fn over(engine: &Engine) -> bool {
+    engine.interrupted.is_cancelled() || engine.lost().is_some()
 }
 
 /// Why a scenario is not run at all.
@@ -257,17 +280,28 @@ async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<Eve
             }
         }
         Err(stop) => {
-            // The set-up failed once: the first case shows it, the others could not be judged.
-            let reason = match &stop {
-                Stop::Failed => format!("its set-up failed, as `{}` shows", first.name()),
-                Stop::NotJudged(reason) => reason.clone(),
+            // The set-up failed once: one case shows it, the first that nobody expected to fail; the others could not be
+            // judged, unless they are expected to fail.
+            let shown = group
+                .cases
+                .iter()
+                .position(|case| case.known_failing.is_none())
+                .unwrap_or(0);
+            let by = group.cases.get(shown).unwrap_or(first).name();
+            let (failed, reason) = match &stop {
+                Stop::Failed => (true, format!("its set-up failed, as `{by}` shows")),
+                Stop::NotJudged(reason) => (false, reason.clone()),
             };
             let mut stop = Some(stop);
-            for case in &group.cases {
+            for (index, case) in group.cases.iter().enumerate() {
                 send.started(case).await;
-                let record = match stop.take() {
-                    Some(stop) => record(case, &setup, Err(stop), began.elapsed()),
-                    None => blank(case, Outcome::NotJudged { reason: reason.clone() }),
+                let record = match (stop.take_if(|_| index == shown), &case.known_failing) {
+                    (Some(stop), _) => CaseRecord {
+                        finished: false,
+                        ..record(case, &setup, Err(stop), began.elapsed())
+                    },
+                    (None, Some(reason)) if failed => blank(case, Outcome::KnownFailing { reason: reason.clone() }),
+                    (None, _) => blank(case, Outcome::NotJudged { reason: reason.clone() }),
                 };
                 send.finished(record).await;
             }
@@ -290,7 +324,7 @@ async fn one_case<'a>(run: &mut CaseRun<'a>, case: &Case) -> Result<(), Stop> {
     run.run(&scenario.steps).await?;
     if run.judged == 0 {
         let place = scenario.id.span;
-        return Err(run.fail("case", super::mismatch::Mismatch::new(place, "the case judged nothing")));
+        return Err(run.fail("case", Mismatch::new(place, "the case judged nothing")));
     }
     Ok(())
 }
@@ -345,6 +379,7 @@ fn record(case: &Case, run: &CaseRun<'_>, stop: Result<(), Stop>, elapsed: Durat
     let judged = !matches!(outcome, Outcome::NotJudged { .. });
     CaseRecord {
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        finished: judged && run.finished,
         judged: run.judged,
         mismatches: if judged {
             run.mismatches
@@ -369,11 +404,7 @@ fn blank(case: &Case, outcome: Outcome) -> CaseRecord {
     let row = case.row.and_then(|row| scenario.rows.get(row));
     let rules: Vec<String> = scenario.rules.iter().map(|rule| rule.value.clone()).collect();
     // The weightiest rule says how much the case weighs.
-    let level = rules
-        .iter()
-        .filter_map(|rule| level_of(rule))
-        .min()
-        .unwrap_or(LevelName::from(scenario.level));
+    let level = weightiest(&rules, LevelName::from(scenario.level));
     CaseRecord {
         scenario: scenario.id.value.clone(),
         title: scenario.name.clone(),
@@ -385,6 +416,7 @@ fn blank(case: &Case, outcome: Outcome) -> CaseRecord {
         level,
         outcome,
         elapsed_ms: 0,
+        finished: false,
         judged: 0,
         mismatches: Vec::new(),
         timeline: Vec::new(),

@@ -25,9 +25,13 @@ pub struct Stream {
     pub opened: Instant,
     /// How many messages came before it was ready, the last probe's included.
     pub before_ready: usize,
+    /// Whether a `wait` has seen its end: then nobody is surprised by it.
+    pub end_seen: bool,
+    /// How many of its messages stand in the timeline.
+    pub noted: usize,
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -48,7 +52,6 @@ enum Command {
     Send(DynMsg),
     Close,
     Hold(bool),
-    Cancel,
 }
 
 impl Stream {
@@ -64,9 +67,11 @@ impl Stream {
             method,
             opened,
             before_ready: 0,
+            end_seen: false,
+            noted: 0,
             shared,
             commands,
-            task,
+            task: Some(task),
         }
     }
 
@@ -82,6 +87,10 @@ impl Stream {
             changed.borrow_and_update();
             if let Some(seen) = look(&self.received()) {
                 return Some(seen);
+            }
+            // A flood of messages must not outrun the limit.
+            if Instant::now() >= until {
+                return None;
             }
             match timeout_at(until, changed.changed()).await {
                 Ok(Ok(())) => {}
@@ -109,17 +118,19 @@ impl Stream {
 
     /// Resets the call, and waits until it is gone.
     pub async fn cancel(&mut self) {
-        // A task that has ended is as good as cancelled.
-        let _ = self.commands.send(Command::Cancel).await;
-        if timeout(SEND_LIMIT, &mut self.task).await.is_err() {
-            self.task.abort();
+        if let Some(task) = self.task.take() {
+            // The call goes with the task that owns it, and is reset, whatever the task is waiting for.
+            task.abort();
+            let _ = task.await;
         }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -147,7 +158,7 @@ async fn drive(mut call: OpenCall, mut inbox: mpsc::Receiver<Command>, shared: A
                 Some(Command::Close) if !ended => call.close(),
                 Some(Command::Hold(hold)) => held = hold,
                 Some(Command::Send(_) | Command::Close) => {}
-                Some(Command::Cancel) | None => break,
+                None => break,
             },
             arrival = call.next(), if !held && !ended => match arrival {
                 Arrival::Headers(_) => {}
@@ -158,8 +169,5 @@ async fn drive(mut call: OpenCall, mut inbox: mpsc::Receiver<Command>, shared: A
                 }
             },
         }
-    }
-    if !ended {
-        call.cancel();
     }
 }

@@ -1,11 +1,14 @@
 //! What happened in a case, for the reader of its failure.
 
 use super::record::TimelineEntry;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
 use tokio::time::Instant;
 
-/// More entries than this say no more; the ones in between are counted.
-const MOST: usize = 120;
+/// So many entries from the beginning and so many up to the end are kept; the ones in between are counted.
+const KEPT: usize = 60;
 /// Longer texts are cut.
 const WIDEST: usize = 600;
 
@@ -13,7 +16,14 @@ const WIDEST: usize = 600;
 #[derive(Debug)]
 pub struct Timeline {
     began: Instant,
-    entries: Mutex<(Vec<TimelineEntry>, usize)>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    first: Vec<TimelineEntry>,
+    last: VecDeque<TimelineEntry>,
+    left_out: usize,
 }
 
 impl Timeline {
@@ -33,33 +43,41 @@ impl Timeline {
     /// One entry at an instant.
     pub fn note_at(&self, at: Instant, step: &str, kind: &str, text: &str) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.0.len() >= MOST {
-            entries.1 += 1;
-            return;
-        }
-        entries.0.push(TimelineEntry {
+        let entry = TimelineEntry {
             at_ms: (at.saturating_duration_since(self.began).as_secs_f64() * 1e6).round() / 1e3,
             step: step.to_owned(),
             kind: kind.to_owned(),
             text: cut(text),
-        });
+        };
+        if entries.first.len() < KEPT {
+            entries.first.push(entry);
+            return;
+        }
+        if entries.last.len() == KEPT {
+            entries.last.pop_front();
+            entries.left_out += 1;
+        }
+        entries.last.push_back(entry);
     }
 
     /// All entries by time.
     pub fn finish(&self) -> Vec<TimelineEntry> {
-        let (mut entries, more) = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
-        entries.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
-        if more > 0 {
-            let at_ms = entries.last().map_or(0.0, |entry| entry.at_ms);
-            let text = format!("{more} more entries left out");
-            entries.push(TimelineEntry {
-                at_ms,
+        let Entries {
+            mut first,
+            last,
+            left_out,
+        } = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+        if left_out > 0 {
+            first.push(TimelineEntry {
+                at_ms: first.last().map_or(0.0, |entry| entry.at_ms),
                 step: String::new(),
                 kind: "end".into(),
-                text,
+                text: format!("{left_out} more entries left out"),
             });
         }
-        entries
+        first.extend(last);
+        first.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+        first
     }
 }
 

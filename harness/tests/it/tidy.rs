@@ -54,6 +54,7 @@ fn pure_rooms_are_pure() {
         "harness/src/scenario/",
         "harness/src/verify/matrix.rs",
         "harness/src/verify/judge.rs",
+        "harness/src/verify/judge/messages.rs",
         "harness/src/verify/pattern.rs",
         "harness/src/verify/pairing.rs",
         "harness/src/verify/glob.rs",

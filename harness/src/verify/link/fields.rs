@@ -67,6 +67,10 @@ pub fn pattern(template: &Template, ty: &MessageType, problems: &mut Vec<Problem
         match (&field.kind, &value.node) {
             (_, TemplateNode::Map(matchers)) if matches!(matchers.as_slice(), [(k, _)] if k.value == "absent") => {}
             (FieldKind::Message(inner), _) => pattern(value, inner, problems),
+            (_, TemplateNode::Map(entries)) if entries.is_empty() => {
+                let text = format!("`{}`: an empty map expects nothing", field.name);
+                problems.push(Problem::new(value.span, text));
+            }
             (FieldKind::List(element), TemplateNode::List(items)) => elements(items, element, problems),
             (FieldKind::List(element), TemplateNode::Map(matchers)) => list_matchers(matchers, element, problems),
             (FieldKind::List(_) | FieldKind::Map(..), TemplateNode::Expr(_)) => {}
