@@ -47,7 +47,7 @@ pub struct Observation {
     pub status: Status,
     /// Initial metadata.
     pub headers: Metadata,
-    /// Trailing metadata; empty for trailers-only.
+    /// Trailing metadata; all of it for trailers-only.
     pub trailers: Metadata,
     /// In the order of arrival.
     pub messages: Vec<Message>,

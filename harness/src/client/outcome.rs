@@ -241,7 +241,11 @@ impl Outcome {
         self.observation(layer, plain(code, message), Metadata::default())
     }
 
-    fn observation(self, layer: Layer, status: Status, trailers: Metadata) -> Observation {
+    fn observation(mut self, layer: Layer, status: Status, mut trailers: Metadata) -> Observation {
+        if self.http.trailers_only {
+            // "Trailers-Only": the one header block is the trailers (PROTOCOL-HTTP2.md, Responses).
+            trailers.0.append(&mut self.headers.0);
+        }
         Observation {
             protocol: Protocol::Grpc,
             status,

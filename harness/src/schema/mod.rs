@@ -199,6 +199,31 @@ impl MessageType {
         self.descriptor().field_by_name(name).map(|f| self.field_of(f))
     }
 
+    /// Whether it is a well-known type whose JSON form is not a map of its fields: such a value is compared whole
+    /// (https://protobuf.dev/programming-guides/json/).
+    pub fn has_own_json(&self) -> bool {
+        let name = self.full_name().strip_prefix("google.protobuf.");
+        let own = [
+            "Any",
+            "Struct",
+            "Value",
+            "ListValue",
+            "Timestamp",
+            "Duration",
+            "FieldMask",
+            "DoubleValue",
+            "FloatValue",
+            "Int64Value",
+            "UInt64Value",
+            "Int32Value",
+            "UInt32Value",
+            "BoolValue",
+            "StringValue",
+            "BytesValue",
+        ];
+        name.is_some_and(|name| own.contains(&name))
+    }
+
     /// An empty message.
     pub fn new_message(&self) -> DynMsg {
         DynMsg::empty(self)

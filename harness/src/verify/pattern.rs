@@ -35,19 +35,17 @@ pub fn matches_text(expected: &Data, actual: &str, what: &str) -> Vec<Mismatch> 
 }
 
 fn message(expected: &Data, actual: &DynMsg, path: &str, found: &mut Vec<Mismatch>) {
+    let ty = actual.message_type();
+    if ty.has_own_json() {
+        return compare_whole(expected, actual, path, found);
+    }
     let DataNode::Map(entries) = &expected.node else {
-        let ty = actual.message_type();
-        if well_known(&ty) {
-            compare_whole(expected, actual, path, found);
-        } else {
-            found.push(Mismatch::unusable(
-                expected.span,
-                format!("expected a map of fields of {}", ty.full_name()),
-            ));
-        }
+        found.push(Mismatch::unusable(
+            expected.span,
+            format!("expected a map of fields of {}", ty.full_name()),
+        ));
         return;
     };
-    let ty = actual.message_type();
     for (key, value) in entries {
         let here = join(path, &key.value);
         match ty.field(&key.value) {
@@ -433,11 +431,6 @@ fn map(
             (None, _) => found.push(Mismatch::new(name.span, format!("{here} is missing"))),
         }
     }
-}
-
-/// Types whose JSON form is no map of their fields: compared whole.
-fn well_known(ty: &MessageType) -> bool {
-    ty.full_name().starts_with("google.protobuf.")
 }
 
 fn compare_whole(expected: &Data, actual: &DynMsg, path: &str, found: &mut Vec<Mismatch>) {

@@ -43,15 +43,15 @@ pub fn request(template: &Template, ty: &MessageType, problems: &mut Vec<Problem
 
 /// An expected message.
 pub fn pattern(template: &Template, ty: &MessageType, problems: &mut Vec<Problem>) {
+    if ty.has_own_json() {
+        literal(template)
+            .into_iter()
+            .for_each(|data| built(ty, &data, problems));
+        return;
+    }
     let entries = match &template.node {
         TemplateNode::Map(entries) => entries,
         TemplateNode::Expr(_) => return,
-        _ if ty.full_name().starts_with("google.protobuf.") => {
-            literal(template)
-                .into_iter()
-                .for_each(|data| built(ty, &data, problems));
-            return;
-        }
         _ => {
             problems.push(Problem::new(
                 template.span,

@@ -123,7 +123,7 @@ fn fields(ty: &MessageType, path: &[&str]) -> Result<(), String> {
         return Ok(());
     };
     // Well-known types are read as what they stand for: an instant, a duration, a map.
-    if ty.full_name().starts_with("google.protobuf.") {
+    if ty.has_own_json() {
         return Ok(());
     }
     let Some(field) = ty.field(first).filter(|field| field.name == *first) else {

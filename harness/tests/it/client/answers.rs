@@ -102,7 +102,7 @@ async fn an_error_is_read_with_message_and_details() {
     assert_eq!(seen.status.details[0].type_name, "google.rpc.BadRequest");
     let detail = seen.status.details[0].value.as_ref().unwrap().to_text();
     assert_eq!(detail, r#"{field_violations: [{field: "sku", description: "empty"}]}"#);
-    assert!(seen.http.trailers_only && seen.trailers.0.is_empty());
+    assert!(seen.http.trailers_only && seen.headers.0.is_empty());
     assert_eq!(seen.violations, Vec::<String>::new());
 }
 
