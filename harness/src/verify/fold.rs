@@ -176,14 +176,14 @@ pub fn verdict(
     } else if counts.not_judged > 0 {
         let why = lost.map(|reason| format!(": {reason}")).unwrap_or_default();
         let sentence = format!(
-            "not judged: {} of {total} {}{why}",
+            "{} of {total} {} could not be judged{why}",
             counts.not_judged,
             plural(total, "case")
         );
         (VerdictResult::NotJudged, Exit::NotJudged, sentence)
     } else if let hidden @ [_, ..] = hidden(cases, rules, decides).as_slice() {
         let sentence = format!(
-            "not judged: {}, because its only case failed before at level should",
+            "nobody judged {}: the only case failed before, at level should",
             hidden.join(", ")
         );
         (VerdictResult::NotJudged, Exit::NotJudged, sentence)
