@@ -109,7 +109,7 @@ fn a_rule_that_decides_is_not_hidden_by_one_that_does_not() {
     let hidden = case("a", &rules, Outcome::Failed, &[(&["update.overflow-status"], Should)]);
     let (result, code, sentence) = verdict(std::slice::from_ref(&hidden), 1, Must, None);
     assert_eq!((result, code), (VerdictResult::NotJudged, 3));
-    assert!(sentence.contains("update.overflow,"), "{sentence}");
+    assert!(sentence.contains("nobody judged update.overflow:"), "{sentence}");
     let held = case("b", &rules, Outcome::Passed, &[]);
     assert_eq!(verdict(&[hidden.clone(), held], 2, Must, None).1, 0);
     // A case that went to its end has judged all its rules.
