@@ -18,6 +18,9 @@ use crate::scenario::{
 use std::{ops::Range, time::Duration};
 use tokio::time::{Instant, sleep};
 
+/// How long the first probe waits for the initial metadata. Many servers send none before the first message.
+const HEAD_START: Duration = Duration::from_millis(50);
+
 impl<'a> CaseRun<'a> {
     /// Opens a call that stays open, and makes sure that it is subscribed.
     pub async fn background_step(
@@ -103,6 +106,9 @@ impl<'a> CaseRun<'a> {
     /// probe can arrive.
     async fn make_ready(&mut self, stream: &mut Stream, ready: &'a Ready, name: &str) -> Result<(), Stop> {
         let deadline = Instant::now() + ready.within;
+        // A probe that overtakes the subscription proves nothing about what comes with it.
+        let begun = |received: &Received| (received.headers || received.end.is_some()).then_some(());
+        stream.look((Instant::now() + HEAD_START).min(deadline), begun).await;
         let mut probes: Vec<Value> = Vec::new();
         loop {
             let sent = Instant::now();

@@ -164,6 +164,10 @@ impl<'a> CaseRun<'a> {
                 for of in steps {
                     self.cancel_step(of, name).await?;
                 }
+                if self.engine.closes_badly() {
+                    // One defect is reported once: the next stream of this case shall not suffer from it.
+                    self.engine.drain(true).await;
+                }
                 Ok(())
             }
         }

@@ -8,13 +8,23 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// For a call without a `deadline`.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// After cancelled streams, before the next ones open: the time a target needs to see that they are gone.
+const DRAIN_LOOPBACK: Duration = Duration::from_millis(20);
+/// See [`DRAIN_LOOPBACK`].
+const DRAIN: Duration = Duration::from_millis(500);
+/// The same on a target that has shown that it handles closed streams badly.
+const DRAIN_BADLY: Duration = Duration::from_millis(1_200);
 /// How long a target may take to show that it is still there.
 const RECONNECT: Duration = Duration::from_secs(5);
 
@@ -54,6 +64,7 @@ pub struct Engine {
     /// Ends the run early.
     pub interrupted: CancellationToken,
     lost: OnceLock<String>,
+    closes_badly: AtomicBool,
     answered_by: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -67,6 +78,7 @@ impl Engine {
             snapshots,
             interrupted: CancellationToken::new(),
             lost: OnceLock::new(),
+            closes_badly: AtomicBool::new(false),
             answered_by: Mutex::default(),
         })
     }
@@ -78,6 +90,30 @@ impl Engine {
             Some(self.schema.undescribed(&service, &name))
         } else {
             self.schema.method(&service, &name)
+        }
+    }
+
+    /// Takes note that closing one stream harms others on this target.
+    pub fn note_closes_badly(&self) {
+        self.closes_badly.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether closing one stream has been seen to harm others.
+    pub fn closes_badly(&self) -> bool {
+        self.closes_badly.load(Ordering::Relaxed)
+    }
+
+    /// Gives the target time to see that cancelled streams are gone, before the next ones open; more of it after a case
+    /// that failed.
+    pub async fn drain(&self, failed: bool) {
+        let pause = match (failed || self.closes_badly(), self.options.loopback) {
+            (true, _) => DRAIN_BADLY,
+            (false, true) => DRAIN_LOOPBACK,
+            (false, false) => DRAIN,
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = self.interrupted.cancelled() => {}
         }
     }
 

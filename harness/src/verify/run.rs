@@ -24,15 +24,8 @@ use std::{
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::Instant,
 };
-
-/// After cancelled streams, before the next ones open: the time a target needs to see that they are gone.
-const DRAIN_LOOPBACK: Duration = Duration::from_millis(20);
-/// See [`DRAIN_LOOPBACK`].
-const DRAIN: Duration = Duration::from_millis(500);
-/// The drain on a target that has shown that it handles closed streams badly.
-const DRAIN_DEGRADED: Duration = Duration::from_millis(1_200);
 
 /// The cases of one scenario on one protocol: they share a set-up and run in order.
 #[derive(Clone)]
@@ -120,7 +113,6 @@ pub fn open_streams(scenario: &Scenario) -> usize {
 }
 
 async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<EventKind>) {
-    let mut degraded = false;
     let of = |wanted: fn(&Scenario) -> bool| -> Vec<Group> {
         groups
             .iter()
@@ -129,12 +121,15 @@ async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<Eve
             .collect()
     };
     for group in of(|s| s.guards_streams) {
-        degraded |= alone(&engine, group, degraded, &events).await;
+        if alone(&engine, group, &events).await {
+            engine.note_closes_badly();
+        }
     }
 
     let normal = of(|s| !s.guards_streams && !s.exclusive);
-    let (serial, parallel): (Vec<Group>, Vec<Group>) =
-        normal.into_iter().partition(|group| degraded && group.streams > 0);
+    let (serial, parallel): (Vec<Group>, Vec<Group>) = normal
+        .into_iter()
+        .partition(|group| engine.closes_badly() && group.streams > 0);
     let jobs = Arc::new(Semaphore::new(engine.options.jobs.max(1)));
     let budget = Arc::new(Semaphore::new(engine.options.stream_budget.max(1)));
     let mut running = JoinSet::new();
@@ -151,17 +146,17 @@ async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<Eve
             run_group(&engine, group, &events).await;
             drop(job);
             if opened && !over(&engine) {
-                sleep(if engine.options.loopback { DRAIN_LOOPBACK } else { DRAIN }).await;
+                engine.drain(false).await;
             }
             drop(streams);
         });
     }
     while running.join_next().await.is_some() {}
     for group in serial {
-        alone(&engine, group, true, &events).await;
+        alone(&engine, group, &events).await;
     }
     for group in of(|s| !s.guards_streams && s.exclusive) {
-        alone(&engine, group, degraded, &events).await;
+        alone(&engine, group, &events).await;
     }
     if let Some(reason) = engine.lost() {
         // Nobody listens any more only when the run is over.
@@ -174,19 +169,14 @@ async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<Eve
 }
 
 /// Runs a group with the target to itself; answers whether a case failed.
-async fn alone(engine: &Arc<Engine>, group: Group, degraded: bool, events: &mpsc::Sender<EventKind>) -> bool {
+async fn alone(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<EventKind>) -> bool {
     let streams = group.streams > 0;
     let (own, own_events) = (engine.clone(), events.clone());
     // In a task of its own: a panic costs this group and not those after it.
     let failed = tokio::spawn(async move { run_group(&own, group, &own_events).await }).await;
     let failed = failed.unwrap_or(true);
     if streams && !over(engine) {
-        sleep(match (degraded || failed, engine.options.loopback) {
-            (true, _) => DRAIN_DEGRADED,
-            (false, true) => DRAIN_LOOPBACK,
-            (false, false) => DRAIN,
-        })
-        .await;
+        engine.drain(failed).await;
     }
     failed
 }

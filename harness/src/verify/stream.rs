@@ -42,6 +42,8 @@ struct Shared {
 /// What has come so far.
 #[derive(Default)]
 pub struct Received {
+    /// Whether the initial metadata has come.
+    pub headers: bool,
     /// In order of arrival.
     pub messages: Vec<Message>,
     /// How the call ended.
@@ -161,7 +163,7 @@ async fn drive(mut call: OpenCall, mut inbox: mpsc::Receiver<Command>, shared: A
                 None => break,
             },
             arrival = call.next(), if !held && !ended => match arrival {
-                Arrival::Headers(_) => {}
+                Arrival::Headers(_) => shared.update(|received| received.headers = true),
                 Arrival::Message(message) => shared.update(|received| received.messages.push(message)),
                 Arrival::End(observation) => {
                     ended = true;

@@ -192,7 +192,7 @@ faults! {
         "a SKU that exists is accepted again";
     CreateDuplicateOfEmpty "create-duplicate-of-empty" "create.sku-unique" []
         "a SKU is free again while its product has no stock";
-    CreateDuplicateOverwrites "create-duplicate-overwrites" "create.sku-unique" []
+    CreateDuplicateOverwrites "create-duplicate-overwrites" "create.sku-unique" ["create.sku-race"]
         "a duplicate is answered ALREADY_EXISTS and overwrites name, price and description all the same";
     CreateDuplicateListed "create-duplicate-listed" "create.sku-unique" []
         "a duplicate is answered ALREADY_EXISTS and listed all the same";
@@ -335,7 +335,7 @@ faults! {
         "a new watch of a category gets the current quantity of each of its products first";
     WatchCloseSilences "watch-close-silences" "watch.independent" ["watch.cancel-frees"]
         "closing a watch takes another with the same filter off the list: it stays open and silent";
-    WatchCloseEnds "watch-close-ends" "watch.independent" ["watch.cancel-frees"]
+    WatchCloseEnds "watch-close-ends" "watch.independent" ["watch.cancel-frees", "watch.no-starvation"]
         "closing a watch ends the others of its category";
     WatchEightStarve "watch-eight-starve" "watch.no-starvation" ["watch.cancel-frees", "watch.slow-consumer"]
         "while more than 8 watches are open unary calls wait";
