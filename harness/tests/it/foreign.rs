@@ -56,9 +56,15 @@ fn set<'a>(rules: &[&'a str]) -> BTreeSet<&'a str> {
     rules.iter().copied().collect()
 }
 
-/// Verifies `server` and fails unless exactly `always` fail, and of the rest only some of `perhaps`.
-fn judge(name: &str, server: &Server, code: i32, always: &BTreeSet<&str>, perhaps: &BTreeSet<&str>) {
-    let run = stocktake::verify(&server.address, &[]);
+/// Verifies `server`, with `arguments`, and fails unless exactly `always` fail, and of the rest only some of `perhaps`.
+fn judge(
+    name: &str,
+    (server, arguments): (&Server, &[&str]),
+    code: i32,
+    always: &BTreeSet<&str>,
+    perhaps: &BTreeSet<&str>,
+) {
+    let run = stocktake::verify(&server.address, arguments);
     let failed = run.failed_rules();
     let missed: Vec<_> = always.difference(&failed).collect();
     let wronged: Vec<_> = failed
@@ -102,7 +108,9 @@ fn the_posts_server_breaks_the_same_rules_in_each_of_ten_runs() {
     let always = &set(&SEED_ALWAYS) | &set(&SEED_SHOULD);
     some_at_once(1..=10, |run| {
         let server = seed.serve(&python);
-        judge(&format!("run {run}"), &server, 1, &always, &set(&SEED_SOMETIMES));
+        // One case at a time: its CreateProduct walks a dictionary that others change meanwhile, and then ends UNKNOWN.
+        let one_by_one = (&server, ["--jobs", "1"].as_slice());
+        judge(&format!("run {run}"), one_by_one, 1, &always, &set(&SEED_SOMETIMES));
     });
 }
 
@@ -113,7 +121,7 @@ fn a_correct_foreign_server_passes() {
     };
     let server = python::serve(&python, "inventory_server.py", &[]);
     for run in 1..=3 {
-        judge(&format!("run {run}"), &server, 0, &BTreeSet::new(), &BTreeSet::new());
+        judge(&format!("run {run}"), (&server, &[]), 0, &BTreeSet::new(), &BTreeSet::new());
     }
 }
 
@@ -124,7 +132,7 @@ fn each_defect_of_a_foreign_server_fails_its_own_rules() {
     };
     some_at_once(DEFECTS, |(defect, code, always, perhaps)| {
         let server = python::serve(&python, "inventory_server.py", &["--defects", defect]);
-        judge(defect, &server, code, &set(always), &set(perhaps));
+        judge(defect, (&server, &[]), code, &set(always), &set(perhaps));
     });
 }
 
@@ -136,7 +144,7 @@ fn all_defects_at_once_fail_all_their_rules() {
     let defects = DEFECTS.map(|(defect, ..)| defect).join(",");
     let server = python::serve(&python, "inventory_server.py", &["--defects", &defects]);
     let always = &(&set(&SEED_ALWAYS) | &set(&SEED_SHOULD)) | &set(&SEED_SOMETIMES);
-    judge("all", &server, 1, &always, &BTreeSet::new());
+    judge("all", (&server, &[]), 1, &always, &BTreeSet::new());
 }
 
 #[test]
