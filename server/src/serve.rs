@@ -240,6 +240,11 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::fro
 /// and cancels a hundred watches at once.
 const PENDING_RESETS: usize = 1024;
 
+/// How much of a call, and of a connection, a client may send ahead of what was read. h2 ends a connection with "too many
+/// data frames" when its small ones that nobody has read yet, each counted with the 256 bytes that it takes, exceed half
+/// of the second window. An import writes each row as a frame: a call's window full of the shortest rows has to fit.
+const WINDOWS: (u32, u32) = (512 << 10, 16 << 20);
+
 fn http(config: &Config) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new());
@@ -247,6 +252,8 @@ fn http(config: &Config) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.max_streams)
         .max_pending_accept_reset_streams(PENDING_RESETS)
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
         .keep_alive_interval(KEEP_ALIVE.0)
         .keep_alive_timeout(KEEP_ALIVE.1);
     http

@@ -121,7 +121,13 @@ fn a_correct_foreign_server_passes() {
     };
     let server = python::serve(&python, "inventory_server.py", &[]);
     for run in 1..=3 {
-        judge(&format!("run {run}"), (&server, &[]), 0, &BTreeSet::new(), &BTreeSet::new());
+        judge(
+            &format!("run {run}"),
+            (&server, &[]),
+            0,
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+        );
     }
 }
 

@@ -1,7 +1,14 @@
 //! BulkImport by the rules of the contract.
 
 use crate::{draft, get, healthy};
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{body::Frame, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use inventory_contract::{BulkImportResponse, CreateProductRequest, ListProductsRequest};
+use prost::Message;
+use std::convert::Infallible;
+use tokio::net::TcpStream;
 
 async fn import(client: &mut crate::Client, rows: Vec<CreateProductRequest>) -> BulkImportResponse {
     client.bulk_import(tokio_stream::iter(rows)).await.unwrap().into_inner()
@@ -64,4 +71,34 @@ async fn of_a_thousand_rows_all_are_judged() {
         (answer.imported_count, answer.failed_count, answer.errors.len()),
         (20, 980, 980)
     );
+}
+
+/// Most clients write each message as a DATA frame of its own, and h2 ends a connection that holds too many small ones.
+#[tokio::test]
+async fn a_long_import_of_small_frames_is_not_cut() {
+    const ROWS: usize = 50_000;
+    let server = healthy().await;
+    let stream = TokioIo::new(TcpStream::connect(server.addr).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let row = CreateProductRequest {
+        sku: "bulk".into(),
+        ..CreateProductRequest::default()
+    };
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(row.encoded_len()).unwrap().to_be_bytes());
+    row.encode(&mut frame).unwrap();
+    let frame = Bytes::from(frame);
+    let rows = (0..ROWS).map(move |_| Ok::<_, Infallible>(Frame::data(frame.clone())));
+    let request = http::Request::post(format!("http://{}/inventory.InventoryService/BulkImport", server.addr))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(StreamBody::new(tokio_stream::iter(rows)))
+        .unwrap();
+    let response = crate::within(sender.send_request(request)).await.unwrap();
+    let body = crate::within(response.into_body().collect()).await.unwrap();
+    assert_eq!(body.trailers().unwrap().get("grpc-status").unwrap(), "0");
+    let answer = BulkImportResponse::decode(body.to_bytes().slice(5..)).unwrap();
+    assert_eq!(answer.failed_count as usize, ROWS);
+    connection.abort();
 }
