@@ -9,7 +9,7 @@ use super::{
     timeline::cut,
     values,
 };
-use crate::client::Observation;
+use crate::client::{Code, Observation};
 use crate::scenario::{
     expr::{Expr, Scope, Value},
     model::{Background, Ready, Step, Template, Wait},
@@ -357,35 +357,48 @@ impl<'a> CaseRun<'a> {
         }
     }
 
-    /// Cancels a background call. One that has ended by itself before is a mismatch: nobody else asked it to end.
-    pub async fn cancel_step(&mut self, of: &'a Located<String>, name: &str) -> Result<(), Stop> {
-        let Some(mut streams) = self.streams.remove(&of.value) else {
-            return Ok(());
-        };
-        let total = streams.len();
-        let mut ended = Vec::new();
-        for stream in &mut streams {
-            let end = stream.received().end.clone().filter(|_| !stream.end_seen);
-            // Of many, a target may refuse some.
-            ended.extend(end.filter(|end| total == 1 || end.status.code != crate::client::Code::RESOURCE_EXHAUSTED));
-            stream.cancel().await;
+    /// Cancels background calls. One that has ended by itself before is a mismatch: nobody else asked it to end. All are looked
+    /// at before the first is cancelled: closing one may end another, and that is another rule's to notice.
+    pub async fn cancel_step(&mut self, steps: &'a [Located<String>], name: &str) -> Result<(), Stop> {
+        let mut open = Vec::with_capacity(steps.len());
+        for of in steps {
+            if let Some(streams) = self.streams.remove(&of.value) {
+                let ended = ended_before(&streams);
+                open.push((of, streams, ended));
+            }
         }
-        self.timeline.note(&of.value, "cancel", "cancelled by the client");
-        let Some(end) = ended.first() else { return Ok(()) };
-        if !self.engine.still_there(end).await {
-            return Err(self.not_judged());
+        for (of, streams, _) in &mut open {
+            for stream in streams {
+                stream.cancel().await;
+            }
+            self.timeline.note(&of.value, "cancel", "cancelled by the client");
         }
-        let text = match total {
-            1 => "the call had ended by itself before it was cancelled".to_owned(),
-            _ => format!(
-                "{} of {total} calls had ended by themselves before they were cancelled",
-                ended.len()
-            ),
-        };
-        let method = streams.first().map(|stream| stream.method.clone());
-        let got = method.map(|method| answer_text(&method, end)).unwrap_or_default();
-        Err(self.fail(name, Mismatch::new(of.span, text).detail("got", got)))
+        for (of, streams, ended) in open {
+            let Some(end) = ended.first() else { continue };
+            if !self.engine.still_there(end).await {
+                return Err(self.not_judged());
+            }
+            let text = match streams.len() {
+                1 => "the call had ended by itself before it was cancelled".to_owned(),
+                total => format!(
+                    "{} of {total} calls had ended by themselves before they were cancelled",
+                    ended.len()
+                ),
+            };
+            let got = streams.first().map(|stream| answer_text(&stream.method, end));
+            let mismatch = Mismatch::new(of.span, text).detail("got", got.unwrap_or_default());
+            return Err(self.fail(name, mismatch));
+        }
+        Ok(())
     }
+}
+
+/// The ends that no `wait` has seen. Of many calls under one id, a target may refuse some.
+fn ended_before(streams: &[Stream]) -> Vec<Observation> {
+    let unseen = streams.iter().filter(|stream| !stream.end_seen);
+    let ends = unseen.filter_map(|stream| stream.received().end.clone());
+    ends.filter(|end| streams.len() == 1 || end.status.code != Code::RESOURCE_EXHAUSTED)
+        .collect()
 }
 
 enum Looked {

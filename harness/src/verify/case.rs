@@ -161,9 +161,7 @@ impl<'a> CaseRun<'a> {
                 Ok(())
             }
             Action::Cancel { steps } => {
-                for of in steps {
-                    self.cancel_step(of, name).await?;
-                }
+                self.cancel_step(steps, name).await?;
                 if self.engine.closes_badly() {
                     // One defect is reported once: the next stream of this case shall not suffer from it.
                     self.engine.drain(true).await;
