@@ -43,6 +43,22 @@ pub struct Rule {
 /// Every rule, in the order of the `.proto`.
 pub const RULES: &[Rule] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
+/// How a method of the service is called over REST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method, such as `GetProduct`.
+    pub rpc: &'static str,
+    /// The HTTP method, such as `GET`.
+    pub verb: &'static str,
+    /// The path with its parameters in braces (google/api/http.proto, "Path template syntax").
+    pub path: &'static str,
+    /// Whether the fields that the path does not bind travel in the body; else they are query parameters.
+    pub body: bool,
+}
+
+/// Every rule of `inventory.http.yaml`, in its order.
+pub const ROUTES: &[Route] = include!(concat!(env!("OUT_DIR"), "/routes.rs"));
+
 /// The metadata key with which a watcher asks for heartbeats; the value is a duration such as `60s`.
 pub const HEARTBEAT_KEY: &str = "x-stocktake-heartbeat";
 

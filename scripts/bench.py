@@ -2,9 +2,12 @@
 
     bench.py get     GetProduct: the full server against a bare tonic handler, rounds in the order A B B A
     bench.py page    ListProducts: a catalogue of 1,000 products against one of 1,000,000, rounds in the same order
+    bench.py store   UpdateStock by 1, 16 and 64 callers at once: acknowledged in memory against on the disk, the same way
     bench.py suite   the wall time of the whole suite against the local server
+    bench.py watches many watches: from an update to its last delivery, unary calls beside them, memory of the server
 
-BENCH_PAIRS (10), BENCH_REQUESTS (20000 in a round) and BENCH_PRODUCTS (1000000) set how much. Before any clock runs, one
+BENCH_PAIRS (10), BENCH_REQUESTS (20000 in a round), BENCH_PRODUCTS (1000000), BENCH_WATCHES (10000 over BENCH_CONNECTIONS,
+10) and BENCH_UPDATES (1000) set how much. Before any clock runs, one
 real answer of each side is checked; in each round every request must end with HTTP 2xx and carry as many bytes as that
 answer, so that a fast error cannot win.
 """
@@ -24,10 +27,13 @@ import grpc
 ROOT = pathlib.Path(__file__).parents[1]
 BINARY = ROOT / "target/release/stocktake"
 BARE = ROOT / "target/release/examples/bare"
+WATCHES = ROOT / "target/release/examples/watches"
 PAIRS = int(os.environ.get("BENCH_PAIRS", "10"))
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "20000"))
 PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "1000000"))
-CONNECTIONS, STREAMS = 4, 16
+# Connections, streams on each.
+SHAPE = 4, 16
+MANY = [("BENCH_WATCHES", "10000"), ("BENCH_CONNECTIONS", "10"), ("BENCH_UPDATES", "1000")]
 
 sys.path.append(str(ROOT / "proto"))
 pb, pb_grpc = grpc.protos_and_services("inventory.proto")
@@ -36,12 +42,19 @@ pb, pb_grpc = grpc.protos_and_services("inventory.proto")
 @contextlib.contextmanager
 def server(*command):
     """Runs a server; its address."""
+    with running(*command) as (_, address):
+        yield address
+
+
+@contextlib.contextmanager
+def running(*command):
+    """Runs a server; its process and its address."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         for line in process.stdout:
             found = re.search(r"127\.0\.0\.1:[1-9]\d*", line)
             if found:
-                yield found.group()
+                yield process, found.group()
                 return
         sys.exit(f"{command[0]} named no address")
     finally:
@@ -49,8 +62,8 @@ def server(*command):
         process.wait()
 
 
-def full_server():
-    return server(BINARY, "serve", "--listen", "127.0.0.1:0")
+def full_server(*arguments):
+    return server(BINARY, "serve", "--listen", "127.0.0.1:0", *arguments)
 
 
 @contextlib.contextmanager
@@ -73,9 +86,9 @@ class Side:
         self.answer = answer
         self.answer_bytes = 5 + answer.ByteSize()
 
-    def round(self, requests):
-        """Requests per second."""
-        command = ["h2load", "-n", requests, "-c", CONNECTIONS, "-m", STREAMS, "-t", 1, "-d", self.body]
+    def round(self, requests, shape):
+        """Requests per second, over so many connections with so many streams each."""
+        command = ["h2load", "-n", requests, "-c", shape[0], "-m", shape[1], "-t", 1, "-d", self.body]
         command += ["-H", "content-type: application/grpc", "-H", "te: trailers", self.url]
         text = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout
         succeeded = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
@@ -91,17 +104,17 @@ class Side:
         return float(rate.group(1))
 
 
-def compare(a, b):
+def compare(a, b, requests=REQUESTS, shape=SHAPE):
     """Prints the rounds of A and B and the ratio A / B of each pair; returns the median ratio."""
     for side in (a, b):
-        side.round(REQUESTS)
-    print(f"\nA = {a.name}, B = {b.name}; {REQUESTS} requests a round, {CONNECTIONS} connections x {STREAMS} streams")
+        side.round(requests, shape)
+    print(f"\nA = {a.name}, B = {b.name}; {requests} requests a round, {shape[0]} connections x {shape[1]} streams")
     print(f"answers: A {a.answer_bytes} bytes, B {b.answer_bytes} bytes")
     print("pair   order    A req/s    B req/s     A / B")
     ratios = []
     for pair in range(PAIRS):
         order = [a, b] if pair % 2 == 0 else [b, a]
-        rates = {side: side.round(REQUESTS) for side in order}
+        rates = {side: side.round(requests, shape) for side in order}
         ratios.append(rates[a] / rates[b])
         print(f"{pair + 1:4}   {'A B' if order[0] is a else 'B A'}   {rates[a]:10.0f} {rates[b]:10.0f}  {ratios[-1]:8.3f}")
     median = statistics.median(ratios)
@@ -163,6 +176,23 @@ def bench_page():
             compare(*sides)
 
 
+def bench_store():
+    # A file in the project's folder: /tmp may be in memory.
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder:
+        with full_server() as memory, full_server("--store", f"file:{folder}/store.redb") as file:
+            for shape in ((1, 1), (4, 4), (4, 16)):
+                sides = []
+                for name, address in (("memory", memory), ("file", file)):
+                    with stub(address) as client:
+                        listed = client.ListProducts(pb.ListProductsRequest(page_size=100), timeout=30).products
+                    # A change of 0 is a write like any other, and its answer keeps its length.
+                    request = pb.UpdateStockRequest(id=listed[0].id, quantity_change=0, reason="bench")
+                    sides.append(Side(name, address, "UpdateStock", request, folder))
+                callers = shape[0] * shape[1]
+                print(f"\n{callers} at once")
+                compare(*sides, requests=min(REQUESTS, 500 * callers), shape=shape)
+
+
 def bench_suite():
     times = []
     with full_server() as address:
@@ -178,8 +208,14 @@ def bench_suite():
     print(f"the whole suite: median {statistics.median(times):.2f} s, longest {max(times):.2f} s, {PAIRS} runs")
 
 
+def bench_watches():
+    numbers = [os.environ.get(name, default) for name, default in MANY]
+    with running(BINARY, "serve", "--listen", "127.0.0.1:0") as (process, address):
+        subprocess.run([WATCHES, address, str(process.pid), *numbers], check=True)
+
+
 if __name__ == "__main__":
-    kinds = {"get": bench_get, "page": bench_page, "suite": bench_suite}
+    kinds = {"get": bench_get, "page": bench_page, "store": bench_store, "suite": bench_suite, "watches": bench_watches}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]]()

@@ -40,7 +40,15 @@ pub struct ServeArgs {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// Start with the four sample products.
+    /// Where products are kept: `memory`, or `file:PATH` to find them again after a restart, a crash or a power loss.
+    #[arg(
+        long,
+        env = "STOCKTAKE_STORE",
+        default_value = "memory",
+        value_name = "memory|file:PATH"
+    )]
+    pub store: String,
+    /// Start with the four sample products; a store file that exists gets none.
     #[arg(long, env = "STOCKTAKE_SAMPLE_DATA", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub sample_data: bool,
     /// Break one rule on purpose; `list` names all faults.
@@ -61,6 +69,61 @@ pub struct ServeArgs {
     /// How log lines are written.
     #[arg(long, env = "STOCKTAKE_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+    /// Second address, for /livez, /readyz and /metrics: plain HTTP without a token.
+    #[arg(long, env = "STOCKTAKE_PROBE_LISTEN", value_name = "ADDRESS")]
+    pub probe_listen: Option<SocketAddr>,
+    /// PEM file with the certificate chain; TLS instead of plaintext. Read again when it changes.
+    #[arg(long, env = "STOCKTAKE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    #[arg(long, env = "STOCKTAKE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// File of `read-only TOKEN` and `read-write TOKEN` lines; without one of them no method answers. Read again when it
+    /// changes.
+    #[arg(long, env = "STOCKTAKE_TOKENS", value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// What the service takes on.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// What the service takes on before it refuses.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Longest request message; beyond it OUT_OF_RANGE, over REST RESOURCE_EXHAUSTED.
+    #[arg(long, env = "STOCKTAKE_MAX_MESSAGE_SIZE", default_value = "50MiB", value_name = "SIZE", value_parser = size)]
+    pub max_message_size: usize,
+    /// Rows of one import; beyond it RESOURCE_EXHAUSTED, and the rows before it stay.
+    #[arg(long, env = "STOCKTAKE_MAX_IMPORT_ROWS", default_value_t = 1_000_000, value_name = "N", value_parser = count)]
+    pub max_import_rows: usize,
+    /// Bytes of requests that are arriving, of all callers together; beyond it RESOURCE_EXHAUSTED.
+    #[arg(long, env = "STOCKTAKE_MAX_REQUEST_MEMORY", default_value = "1GiB", value_name = "SIZE", value_parser = size)]
+    pub max_request_memory: usize,
+    /// Longest head of a request; beyond it HTTP 431. HTTP/2 counts 32 bytes more for each field.
+    #[arg(long, env = "STOCKTAKE_MAX_HEADER_SIZE", default_value = "16KiB", value_name = "SIZE", value_parser = size)]
+    pub max_header_size: usize,
+    /// Open connections; more are closed at once.
+    #[arg(long, env = "STOCKTAKE_MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N", value_parser = count)]
+    pub max_connections: usize,
+    /// Open calls of one connection; its client waits with more.
+    #[arg(long, env = "STOCKTAKE_MAX_STREAMS", default_value_t = 1024, value_name = "N", value_parser = count)]
+    pub max_streams: usize,
+    /// Open watches; more are refused with RESOURCE_EXHAUSTED.
+    #[arg(long, env = "STOCKTAKE_MAX_WATCHES", default_value_t = 20_000, value_name = "N", value_parser = count)]
+    pub max_watches: usize,
+    /// Updates that may wait for the reader of one watch, beside 4 MiB of texts; then it ends RESOURCE_EXHAUSTED.
+    #[arg(long, env = "STOCKTAKE_WATCH_BUFFER", default_value_t = 1024, value_name = "N", value_parser = count)]
+    pub watch_buffer: usize,
+    /// Until an answer begins, whatever the deadline of the caller; then DEADLINE_EXCEEDED.
+    #[arg(long, env = "STOCKTAKE_REQUEST_TIMEOUT", default_value = "120s", value_name = "DURATION", value_parser = time_limit)]
+    pub request_timeout: Duration,
+    /// Until the head of a request is there; then the connection is closed, an idle one of HTTP/1.1 too.
+    #[arg(long, env = "STOCKTAKE_HEADER_TIMEOUT", default_value = "60s", value_name = "DURATION", value_parser = time_limit)]
+    pub header_timeout: Duration,
+    /// For calls under way to end once the service is told to stop.
+    #[arg(long, env = "STOCKTAKE_DRAIN", default_value = "10s", value_name = "DURATION", value_parser = time_limit)]
+    pub drain: Duration,
 }
 
 /// How log lines are written.
@@ -75,10 +138,14 @@ pub enum LogFormat {
 /// Which protocols a run covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProtocolChoice {
-    /// All that the target offers.
+    /// gRPC, and REST where HTTP rules are known and the target offers it.
     Auto,
-    /// gRPC.
+    /// gRPC alone.
     Grpc,
+    /// REST alone.
+    Rest,
+    /// gRPC and REST; a target without one of them is not judged on it.
+    Both,
 }
 
 /// Which levels decide the exit code.
@@ -126,8 +193,9 @@ pub struct VerifyArgs {
     /// Agree to probes that leave odd data on a target that is not on loopback, should it be wrong.
     #[arg(long, env = "STOCKTAKE_ALLOW_ODD_DATA")]
     pub allow_odd_data: bool,
-    /// Refuse to start when more things than this could stay behind on a target that is not on loopback.
-    #[arg(long, env = "STOCKTAKE_MAX_RESIDUE", default_value_t = 500, value_name = "N")]
+    /// Refuse to start when more things than this could stay behind on a target that is not on loopback, all protocols
+    /// together: the built-in suite leaves up to 400 on each.
+    #[arg(long, env = "STOCKTAKE_MAX_RESIDUE", default_value_t = 1000, value_name = "N")]
     pub max_residue: u64,
     /// Run cases whose `id[row] (protocol)`, `id[row]` or `id` matches; `*` and `?` are wildcards. Repeatable.
     #[arg(long, env = "STOCKTAKE_FILTER", value_name = "GLOB", value_delimiter = ',')]
@@ -221,6 +289,10 @@ pub struct ConnectionArgs {
     /// Encoded google.protobuf.FileDescriptorSet with the service, imports included.
     #[arg(long, env = "STOCKTAKE_DESCRIPTOR_SET", value_name = "FILE")]
     pub descriptor_set: Option<PathBuf>,
+    /// YAML file of google.api.http rules (`http.rules` of a google.api.Service) that say how methods are called over REST;
+    /// left out: the google.api.http options in the descriptors, and the built-in mapping of the inventory service.
+    #[arg(long, env = "STOCKTAKE_HTTP_RULES", value_name = "FILE")]
+    pub http_rules: Option<PathBuf>,
 }
 
 /// Where results go.
@@ -252,4 +324,81 @@ pub struct ReportArgs {
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| format!("`{text}` is no duration: write a number with a unit, such as 500ms or 60s"))
+}
+
+/// A duration that can be a limit: above zero, a day at most.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let limit = duration(text)?;
+    if limit.is_zero() || limit > DAY {
+        return Err(format!("`{text}` is no limit: write more than 0s and at most 1day"));
+    }
+    Ok(limit)
+}
+
+/// A number of bytes with its unit, such as `50MiB`; up to 4 GiB, which is more than a gRPC message can have.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match &text[digits.len()..] {
+        "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(n, unit)| n.checked_mul(unit));
+    match bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
+        Some(bytes) if (1..=4 << 30).contains(&bytes) => Ok(bytes),
+        _ => Err(format!(
+            "`{text}` is no size: write a number with B, KiB, MiB or GiB, such as 50MiB; at least 1B, at most 4GiB"
+        )),
+    }
+}
+
+/// How many of something there may be: one at least, and no more than any machine has.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=10_000_000).contains(&count) => Ok(count),
+        _ => Err(format!("`{text}` is no limit: write a whole number from 1 to 10000000")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_whole_number_and_a_unit() {
+        for (text, bytes) in [("1B", 1), ("16KiB", 16 << 10), ("50MiB", 50 << 20), ("4GiB", 4 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "50",
+            "MiB",
+            "1.5MiB",
+            "-1B",
+            "0B",
+            "50MB",
+            "50 MiB",
+            "50mib",
+            "5GiB",
+            "99999999999999999999B",
+        ] {
+            assert!(size(text).unwrap_err().contains("50MiB"), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_above_nothing() {
+        assert_eq!(time_limit("1ms"), Ok(Duration::from_millis(1)));
+        assert!(time_limit("0s").is_err() && time_limit("2days").is_err() && time_limit("5").is_err());
+        assert_eq!(count("1"), Ok(1));
+        assert!(count("0").is_err() && count("-1").is_err() && count("10000001").is_err());
+    }
 }

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,7 +12,9 @@ use std::{
 pub struct Config {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Whether the four products of the published service are there from the start.
+    /// Where products are kept.
+    pub store: Storage,
+    /// Whether the four products of the published service are there from the start; a file that exists gets none.
     pub sample_data: bool,
     /// The rule to break.
     pub fault: Option<Fault>,
@@ -21,12 +24,37 @@ pub struct Config {
     pub revision: Option<String>,
     /// The value of the header `x-stocktake-replica`; a random id when left out.
     pub replica: Option<String>,
-    /// How many updates a watch may fall behind before it is ended with RESOURCE_EXHAUSTED; at least 1.
-    pub watch_buffer: usize,
-    /// The longest request message, in bytes.
+    /// A second address for `/livez`, `/readyz` and `/metrics`, over HTTP/1.1 without TLS and without a token.
+    pub probe_listen: Option<SocketAddr>,
+    /// TLS instead of plaintext.
+    pub tls: Option<TlsFiles>,
+    /// The file of tokens; without it nobody needs one.
+    pub tokens: Option<PathBuf>,
+    /// How often the files of `tls` and `tokens` are looked at; a change takes effect without a restart.
+    pub reload: Duration,
+    /// The longest request message, in bytes: beyond it OUT_OF_RANGE.
     pub max_message: usize,
+    /// How many rows one import may have, whose SKUs may have as many bytes together as a message: beyond it
+    /// RESOURCE_EXHAUSTED, and what was judged until then stays.
+    pub max_import_rows: usize,
+    /// How many bytes of requests may be arriving at once, of all callers together: beyond it RESOURCE_EXHAUSTED.
+    pub max_request_memory: usize,
+    /// The longest head of a request, in bytes: beyond it HTTP 431. HTTP/2 counts each field with 32 bytes more (RFC 9113
+    /// section 6.5.2).
+    pub max_header: usize,
+    /// How many connections may be open: those beyond it are closed at once, so that a client turns elsewhere.
+    pub max_connections: usize,
     /// How many calls one connection may have open; beyond it the client waits (RFC 9113 section 5.1.2).
     pub max_streams: u32,
+    /// How many watches may be open: beyond it RESOURCE_EXHAUSTED.
+    pub max_watches: usize,
+    /// How many updates a watch may fall behind before it is ended with RESOURCE_EXHAUSTED; at least 1. Beside it a watch
+    /// may be behind by 4 MiB of texts.
+    pub watch_buffer: usize,
+    /// How long an answer may take to begin, whatever deadline its caller set: beyond it DEADLINE_EXCEEDED.
+    pub request_timeout: Duration,
+    /// How long a connection may take until its first request, and one of HTTP/1.1 until its next: beyond it it is closed.
+    pub header_timeout: Duration,
     /// How long calls under way may take to end once the server shuts down.
     pub drain: Duration,
 }
@@ -35,17 +63,47 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            store: Storage::Memory,
             sample_data: true,
             fault: None,
             simulate: Simulate::default(),
             revision: None,
             replica: None,
-            watch_buffer: 1024,
+            probe_listen: None,
+            tls: None,
+            tokens: None,
+            reload: Duration::from_secs(5),
             max_message: 50 << 20,
-            max_streams: 100_000,
+            max_import_rows: 1_000_000,
+            max_request_memory: 1 << 30,
+            max_header: 16 << 10,
+            max_connections: 10_000,
+            max_streams: 1024,
+            max_watches: 20_000,
+            watch_buffer: 1024,
+            request_timeout: Duration::from_secs(120),
+            header_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
+}
+
+/// Where the certificate of the server is.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// PEM: the certificate, then those that signed it.
+    pub certificate: PathBuf,
+    /// PEM: its private key, not encrypted.
+    pub key: PathBuf,
+}
+
+/// Where products are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory, as long as the server runs.
+    Memory,
+    /// In memory with this file behind it: what was acknowledged is there after a restart, a crash or a power loss.
+    File(PathBuf),
 }
 
 /// Conditions of a correct service that runs under difficulties.

@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status, body::Body};
 
 const HEADER: &str = "grpc-timeout";
@@ -58,6 +58,24 @@ pub fn stream_exceeded(active: Active) -> Status {
     }
 }
 
+/// The answer, if it begins by the deadline of its caller and within the limit of the server; else how the call ends.
+pub async fn within<F: Future>(
+    deadline: Option<Instant>,
+    limit: Duration,
+    active: Active,
+    answer: F,
+) -> Result<F::Output, Status> {
+    let limit = Instant::now() + limit;
+    let first = deadline.map_or(limit, |deadline| deadline.min(limit));
+    timeout_at(first, answer).await.map_err(|_| {
+        if deadline.is_some_and(|deadline| deadline <= limit) {
+            exceeded(active)
+        } else {
+            Status::deadline_exceeded("the call took longer than this server allows")
+        }
+    })
+}
+
 fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
@@ -82,8 +100,17 @@ pub struct Ending<F> {
     end: Pin<Box<F>>,
 }
 
-impl<F: Future<Output = Status> + Send> Ending<F> {
-    /// The body, until `end` says with which status it is over.
+/// The last frame of a body, if it has one to say how it ended.
+pub type Last = Option<Result<Frame<Bytes>, Status>>;
+
+/// How gRPC says that a stream is over.
+pub fn trailers(status: &Status) -> Last {
+    let mut trailers = HeaderMap::new();
+    Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)))
+}
+
+impl<F: Future<Output = Last> + Send> Ending<F> {
+    /// The body, until `end` gives its last frame.
     pub fn new(inner: Body, end: F) -> Ending<F> {
         Ending {
             inner: Some(inner),
@@ -92,7 +119,7 @@ impl<F: Future<Output = Status> + Send> Ending<F> {
     }
 }
 
-impl<F: Future<Output = Status> + Send> HttpBody for Ending<F> {
+impl<F: Future<Output = Last> + Send> HttpBody for Ending<F> {
     type Data = Bytes;
     type Error = Status;
 
@@ -101,11 +128,9 @@ impl<F: Future<Output = Status> + Send> HttpBody for Ending<F> {
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
         };
-        if let Poll::Ready(status) = this.end.as_mut().poll(context) {
+        if let Poll::Ready(last) = this.end.as_mut().poll(context) {
             this.inner = None;
-            let mut trailers = HeaderMap::new();
-            status.add_header(&mut trailers)?;
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(last);
         }
         Pin::new(inner).poll_frame(context)
     }

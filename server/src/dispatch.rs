@@ -1,19 +1,24 @@
 //! Which service answers a request: a match on the content type and the path, without a router.
 //!
-//! gRPC is told apart by its content type; all else is HTTP.
+//! gRPC is told apart by its content type; all else is REST.
 
 use crate::{
+    auth::Tokens,
     config::Config,
     deadline::{self, Ending},
     fault::{self, Active, Connection, Fault},
-    grpc::{Inventory, Watch, WatchCodec},
+    grpc::{ImportLimits, Inventory},
+    limits::{Metered, Places, Request},
+    method::Method,
     reflection::{self, Index, Reflection},
-    serve::{Identity, ServeError},
+    reload::Source,
+    rest::Rest,
+    serve::{Identity, ServeError, Shared},
     simulate::Delayed,
     store::Store,
-    telemetry,
+    telemetry::{Metrics, Protocol},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use inventory_contract::inventory_service_server::InventoryServiceServer;
@@ -28,90 +33,76 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, server::Grpc};
-use tonic_health::{
-    pb::health_server::HealthServer,
-    server::{HealthReporter, HealthService},
-};
+use tonic_health::{pb::health_server::HealthServer, server::HealthService};
 use tonic_prost::ProstCodec;
 use tower::Service as _;
 
 const REVISION: HeaderName = HeaderName::from_static("x-stocktake-revision");
 const REPLICA: HeaderName = HeaderName::from_static("x-stocktake-replica");
 
-const WATCH: &str = "/inventory.InventoryService/WatchStockChanges";
-const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
-
 /// All services of one server.
 pub struct Dispatch<S> {
     inventory: Inventory<S>,
     service: InventoryServiceServer<Inventory<S>>,
+    rest: Rest<S>,
     health: HealthServer<HealthService>,
     reflection: Reflection,
     max_message: usize,
+    /// For the bytes of requests that are arriving.
+    memory: Arc<Places>,
+    timeout: Duration,
     delay: Duration,
     identity: Identity,
     fault: Active,
+    metrics: Arc<Metrics>,
+    tokens: Option<Arc<Source<Tokens, 1>>>,
     /// Ends the streams that do not end by themselves when the server shuts down.
     draining: CancellationToken,
     /// How many connections were accepted.
     connections: AtomicU64,
 }
 
-/// How a path is served.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Route {
-    /// One of the five methods that answer once.
-    Inventory,
-    Watch,
-    Health,
-    HealthWatch,
-    Reflection,
-    Unknown,
-}
-
-impl Route {
-    fn of(path: &str, fault: Active) -> Route {
-        match path {
-            WATCH => Route::Watch,
-            "/inventory.InventoryService/GetProduct"
-            | "/inventory.InventoryService/ListProducts"
-            | "/inventory.InventoryService/CreateProduct"
-            | "/inventory.InventoryService/UpdateStock"
-            | "/inventory.InventoryService/BulkImport" => Route::Inventory,
-            "/grpc.health.v1.Health/Check" if !fault.is(Fault::NoHealth) => Route::Health,
-            HEALTH_WATCH if !fault.is(Fault::NoHealth) => Route::HealthWatch,
-            path if reflection::PATHS.contains(&path) && !fault.is(Fault::NoReflection) => Route::Reflection,
-            _ => Route::Unknown,
-        }
-    }
-
-    fn is_stream(self) -> bool {
-        matches!(self, Route::Watch | Route::HealthWatch | Route::Reflection)
+/// The method that has this path in gRPC.
+fn method(path: &str, fault: Active) -> Method {
+    match path {
+        "/inventory.InventoryService/GetProduct" => Method::GetProduct,
+        "/inventory.InventoryService/ListProducts" => Method::ListProducts,
+        "/inventory.InventoryService/CreateProduct" => Method::CreateProduct,
+        "/inventory.InventoryService/UpdateStock" => Method::UpdateStock,
+        "/inventory.InventoryService/WatchStockChanges" => Method::WatchStockChanges,
+        "/inventory.InventoryService/BulkImport" => Method::BulkImport,
+        "/grpc.health.v1.Health/Check" if !fault.is(Fault::NoHealth) => Method::HealthCheck,
+        "/grpc.health.v1.Health/Watch" if !fault.is(Fault::NoHealth) => Method::HealthWatch,
+        path if reflection::PATHS.contains(&path) && !fault.is(Fault::NoReflection) => Method::Reflection,
+        _ => Method::Unknown,
     }
 }
 
 impl<S: Store> Dispatch<S> {
     /// The services over this store, set up as configured.
-    pub fn new(
-        store: Arc<S>,
-        config: &Config,
-        identity: Identity,
-        health: HealthReporter,
-        draining: CancellationToken,
-    ) -> Result<Dispatch<S>, ServeError> {
+    pub fn new(store: Arc<S>, config: &Config, shared: Shared) -> Result<Dispatch<S>, ServeError> {
         let fault = Active(config.fault);
-        let inventory = Inventory::new(store, fault);
         let max_message = fault::wire::max_message(fault).unwrap_or(config.max_message);
+        let import = ImportLimits {
+            rows: config.max_import_rows,
+            skus: max_message,
+        };
+        let inventory = Inventory::new(store, import, fault);
         Ok(Dispatch {
             service: InventoryServiceServer::new(inventory.clone()).max_decoding_message_size(max_message),
+            rest: Rest::new(inventory.clone(), max_message, config, fault).map_err(ServeError::Descriptors)?,
             inventory,
-            health: HealthServer::new(HealthService::from_health_reporter(health)),
+            health: HealthServer::new(HealthService::from_health_reporter(shared.health)),
             reflection: Reflection(Arc::new(index(fault)?)),
             max_message,
+            memory: Places::new(config.max_request_memory),
+            timeout: config.request_timeout,
             delay: config.simulate.delay,
-            identity,
+            identity: shared.identity,
             fault,
-            draining,
+            metrics: shared.metrics,
+            tokens: shared.tokens,
+            draining: shared.draining,
             connections: AtomicU64::new(0),
         })
     }
@@ -122,18 +113,13 @@ impl<S: Store> Dispatch<S> {
     }
 
     /// Answers a request that came over this connection.
-    pub async fn answer(&self, connection: u64, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, connection: u64, request: http::Request<Incoming>) -> Response<Body> {
+        let request = request.map(|body| Metered::new(body, &self.memory, self.max_message));
         let mut response = match content(request.headers()) {
             Content::Grpc if self.fault.any() => {
-                let newest = self.connections.load(Ordering::Relaxed);
                 let path = request.uri().path().to_owned();
                 let answer = Box::pin(self.grpc(request));
-                let response = Connection {
-                    number: connection,
-                    newest,
-                }
-                .scope(answer)
-                .await;
+                let response = self.connection(connection).scope(answer).await;
                 fault::wire::response(self.fault, &path, response).await
             }
             Content::Grpc => self.grpc(request).await,
@@ -141,10 +127,15 @@ impl<S: Store> Dispatch<S> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported content type: this server speaks application/grpc with protobuf messages\n",
             ),
-            Content::Http => plain(
-                StatusCode::NOT_FOUND,
-                "not found: this server speaks gRPC (application/grpc over HTTP/2)\n",
-            ),
+            // Boxed, so that a gRPC call does not pay for its size.
+            Content::Http => {
+                let answer = Box::pin(self.http(request));
+                if self.fault.any() {
+                    self.connection(connection).scope(answer).await
+                } else {
+                    answer.await
+                }
+            }
         };
         let headers = response.headers_mut();
         headers.insert(REVISION, self.identity.revision.clone());
@@ -152,8 +143,33 @@ impl<S: Store> Dispatch<S> {
         response
     }
 
-    async fn grpc(&self, request: Request<Incoming>) -> Response<Body> {
-        if request.method() != Method::POST {
+    fn connection(&self, number: u64) -> Connection {
+        let newest = self.connections.load(Ordering::Relaxed);
+        Connection { number, newest }
+    }
+
+    /// Whether a call is let in.
+    fn admit(&self, headers: &HeaderMap, writes: bool) -> Result<(), Status> {
+        match &self.tokens {
+            Some(tokens) => {
+                let admitted = tokens.current().admit(headers, writes);
+                admitted.map_err(|refused| refused.status(self.fault))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn http(&self, request: Request) -> Response<Body> {
+        // GET and HEAD are what the mapping maps reading methods to.
+        let writes = !matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+        let admitted = self.admit(request.headers(), writes);
+        let mut call = self.metrics.call(Protocol::Rest, Method::Unknown, request.uri().path());
+        let response = self.rest.answer(request, admitted, &mut call).await;
+        call.answered(response)
+    }
+
+    async fn grpc(&self, request: Request) -> Response<Body> {
+        if request.method() != http::Method::POST {
             return plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method not allowed: a gRPC call is a POST\n",
@@ -165,55 +181,59 @@ impl<S: Store> Dispatch<S> {
                 "HTTP version not supported: gRPC needs HTTP/2\n",
             );
         }
-        let deadline = match deadline::of_call(request.headers(), self.fault) {
-            Ok(deadline) => deadline,
-            Err(status) => return status.into_http(),
-        };
-        let log = telemetry::started().map(|started| (started, request.uri().path().to_owned()));
-        let response = self.within(deadline, request).await;
-        if let Some((started, path)) = log {
-            telemetry::answered(&path, started, &response);
-        }
-        response
+        let path = request.uri().path();
+        let method = method(path, self.fault);
+        let call = self.metrics.call(Protocol::Grpc, method, path);
+        call.answered(self.judged(method, request).await)
     }
 
-    async fn within(&self, deadline: Option<Instant>, request: Request<Incoming>) -> Response<Body> {
-        let route = Route::of(request.uri().path(), self.fault);
+    async fn judged(&self, method: Method, request: Request) -> Response<Body> {
+        // Health is open to everybody.
+        if !method.is_health()
+            && let Err(refused) = self.admit(request.headers(), method.writes())
+        {
+            return refused.into_http();
+        }
+        match deadline::of_call(request.headers(), self.fault) {
+            Ok(deadline) => self.within(deadline, method, request).await,
+            Err(status) => status.into_http(),
+        }
+    }
+
+    async fn within(&self, deadline: Option<Instant>, method: Method, request: Request) -> Response<Body> {
         let mut answer = pin!(async {
-            let response = self.route(route, request).await;
+            let response = self.route(method, request).await;
             if !self.delay.is_zero() {
                 tokio::time::sleep(self.delay).await;
             }
             response
         });
-        let response = match deadline {
-            None => answer.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline, answer.as_mut()).await {
-                Ok(response) => response,
-                Err(_) => return deadline::exceeded(self.fault).into_http(),
-            },
+        let response = match deadline::within(deadline, self.timeout, self.fault, answer.as_mut()).await {
+            Ok(response) => response,
+            Err(status) => return status.into_http(),
         };
-        if route.is_stream() {
-            response.map(|body| self.stream(route, deadline, body))
+        if method.is_stream() {
+            response.map(|body| self.stream(method, deadline, body))
         } else {
             response
         }
     }
 
     /// Calls that are rare or long are boxed, so that the others, which are many, stay small.
-    async fn route(&self, route: Route, request: Request<Incoming>) -> Response<Body> {
-        let response = match route {
-            Route::Inventory => self.service.clone().call(request).await,
-            Route::Watch => {
-                let mut grpc = Grpc::new(WatchCodec).max_decoding_message_size(self.max_message);
-                Ok(Box::pin(grpc.server_streaming(Watch(self.inventory.clone()), request)).await)
-            }
-            Route::Health | Route::HealthWatch => self.health.clone().call(request).await,
-            Route::Reflection => {
+    async fn route(&self, method: Method, request: Request) -> Response<Body> {
+        let response = match method {
+            Method::GetProduct
+            | Method::ListProducts
+            | Method::CreateProduct
+            | Method::UpdateStock
+            | Method::BulkImport => self.service.clone().call(request).await,
+            Method::WatchStockChanges => Ok(Box::pin(self.inventory.stream(request, self.max_message)).await),
+            Method::HealthCheck | Method::HealthWatch => self.health.clone().call(request).await,
+            Method::Reflection => {
                 let mut grpc = Grpc::new(ProstCodec::default());
                 Ok(Box::pin(grpc.streaming(self.reflection.clone(), request)).await)
             }
-            Route::Unknown => Ok(fault::wire::unknown_method(self.fault).unwrap_or_else(|| {
+            Method::Docs | Method::Unknown => Ok(fault::wire::unknown_method(self.fault).unwrap_or_else(|| {
                 Status::unimplemented(format!("no method has the path {}", brief_path(&request))).into_http()
             })),
         };
@@ -223,7 +243,7 @@ impl<S: Store> Dispatch<S> {
     }
 
     /// A stream that its deadline ends, and the shutdown where the stream itself does not know of it.
-    fn stream(&self, route: Route, deadline: Option<Instant>, mut body: Body) -> Body {
+    fn stream(&self, method: Method, deadline: Option<Instant>, mut body: Body) -> Body {
         if !self.delay.is_zero() {
             body = Body::new(Delayed::new(body, self.delay));
         }
@@ -236,7 +256,7 @@ impl<S: Store> Dispatch<S> {
             deadline::stream_exceeded(fault)
         };
         // The feed of the watches tells its own end, behind what it still has to say.
-        let draining = (route != Route::Watch).then(|| self.draining.clone());
+        let draining = (method != Method::WatchStockChanges).then(|| self.draining.clone());
         let draining = async move {
             match draining {
                 Some(draining) => draining.cancelled_owned().await,
@@ -245,10 +265,11 @@ impl<S: Store> Dispatch<S> {
             Status::unavailable("the service is shutting down: try again elsewhere")
         };
         Body::new(Ending::new(body, async move {
-            tokio::select! {
+            let status = tokio::select! {
                 status = deadline => status,
                 status = draining => status,
-            }
+            };
+            deadline::trailers(&status)
         }))
     }
 }
@@ -281,7 +302,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-fn brief_path(request: &Request<Incoming>) -> &str {
+fn brief_path(request: &Request) -> &str {
     crate::inventory::brief(request.uri().path())
 }
 

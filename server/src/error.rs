@@ -24,17 +24,40 @@ pub struct Row {
 
 /// The row of the table for this error.
 pub fn row(error: &InventoryError) -> Row {
-    let (code, http, reason) = match error {
-        InventoryError::Invalid(_) => (Code::InvalidArgument, 400, "INVALID_FIELD"),
-        InventoryError::UnknownProduct { .. } => (Code::NotFound, 404, "PRODUCT_NOT_FOUND"),
-        InventoryError::DuplicateSku { .. } => (Code::AlreadyExists, 409, "SKU_EXISTS"),
-        InventoryError::Insufficient { .. } => (Code::FailedPrecondition, 400, "INSUFFICIENT_STOCK"),
-        InventoryError::Overflow { .. } => (Code::OutOfRange, 400, "STOCK_OVERFLOW"),
-        InventoryError::TooSlow { .. } => (Code::ResourceExhausted, 429, "WATCH_TOO_SLOW"),
-        InventoryError::ShuttingDown => (Code::Unavailable, 503, "SHUTTING_DOWN"),
-        InventoryError::Store => (Code::Internal, 500, "STORE_FAILED"),
+    let (code, reason) = match error {
+        InventoryError::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD"),
+        InventoryError::UnknownProduct { .. } => (Code::NotFound, "PRODUCT_NOT_FOUND"),
+        InventoryError::DuplicateSku { .. } => (Code::AlreadyExists, "SKU_EXISTS"),
+        InventoryError::Insufficient { .. } => (Code::FailedPrecondition, "INSUFFICIENT_STOCK"),
+        InventoryError::Overflow { .. } => (Code::OutOfRange, "STOCK_OVERFLOW"),
+        InventoryError::TooSlow { .. } => (Code::ResourceExhausted, "WATCH_TOO_SLOW"),
+        InventoryError::TooManyWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES"),
+        InventoryError::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+        InventoryError::Store => (Code::Internal, "STORE_FAILED"),
     };
-    Row { code, http, reason }
+    Row {
+        code,
+        http: http(code),
+        reason,
+    }
+}
+
+/// The HTTP status of a gRPC code, as google/rpc/code.proto maps them.
+pub fn http(code: Code) -> u16 {
+    match code {
+        Code::Ok => 200,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled => 499,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+    }
 }
 
 /// The rich details of this error (google/rpc/error_details.proto).
@@ -57,7 +80,7 @@ pub fn details(error: &InventoryError) -> ErrorDetails {
         InventoryError::Insufficient { id, .. } | InventoryError::Overflow { id, .. } => {
             details.add_precondition_failure_violation("STOCK", format!("product/{}", brief(id)), error.to_string());
         }
-        InventoryError::TooSlow { .. } => {
+        InventoryError::TooSlow { .. } | InventoryError::TooManyWatches { .. } => {
             details.add_quota_failure_violation("watch", error.to_string());
         }
         InventoryError::ShuttingDown | InventoryError::Store => {}
@@ -73,14 +96,21 @@ pub(crate) fn status(error: &InventoryError, active: Active) -> Status {
 
 /// INVALID_ARGUMENT for something in the request's metadata, which no domain type knows.
 pub(crate) fn bad_metadata(key: &str, problem: &str, active: Active) -> Status {
-    let mut details = ErrorDetails::with_error_info("INVALID_METADATA", DOMAIN, HashMap::new());
-    details.add_bad_request_violation(key, problem);
-    with_details(
-        Code::InvalidArgument,
-        format!("invalid {key}: {problem}"),
-        details,
-        active,
-    )
+    let message = format!("invalid {key}: {problem}");
+    bad_field("INVALID_METADATA", key, problem, message, active)
+}
+
+/// INVALID_ARGUMENT for a part of the request that a protocol cannot read: which, and what is wrong with it.
+pub(crate) fn bad_field(reason: &'static str, field: &str, problem: &str, message: String, active: Active) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.add_bad_request_violation(field, problem);
+    with_details(Code::InvalidArgument, message, details, active)
+}
+
+/// A request that a protocol refuses before anybody looks at its fields.
+pub(crate) fn refused(code: Code, reason: &'static str, message: String, active: Active) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    with_details(code, message, details, active)
 }
 
 fn with_details(code: Code, message: String, details: ErrorDetails, active: Active) -> Status {
@@ -95,6 +125,16 @@ fn with_details(code: Code, message: String, details: ErrorDetails, active: Acti
 mod tests {
     use super::*;
     use crate::inventory::{Problem, Violation};
+
+    #[test]
+    fn every_code_has_the_http_status_of_google_rpc_code() {
+        let table = [
+            200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+        ];
+        for (number, status) in (0..).zip(table) {
+            assert_eq!(http(Code::from_i32(number)), status, "{number}");
+        }
+    }
 
     #[test]
     fn every_error_has_its_code_its_http_status_and_its_details() {
@@ -126,6 +166,7 @@ mod tests {
                 400,
             ),
             (InventoryError::TooSlow { buffer: 1 }, Code::ResourceExhausted, 429),
+            (InventoryError::TooManyWatches { most: 1 }, Code::ResourceExhausted, 429),
             (InventoryError::ShuttingDown, Code::Unavailable, 503),
             (InventoryError::Store, Code::Internal, 500),
         ];

@@ -1,23 +1,24 @@
 //! Protobuf to domain and back; decides nothing.
 //!
-//! Five methods stand behind the generated server. `WatchStockChanges` does not: its messages are encoded once for all
-//! watchers, so its codec takes bytes (`WatchCodec`).
+//! Five methods stand behind the generated server. `WatchStockChanges` does not: its messages are framed once for all
+//! watchers ([`Inventory::stream`]).
 
 use crate::{
     error,
     fault::{self, Active},
-    inventory::{
-        Draft, Imported, InventoryError, Page, Problem, Product, Query, StockChange, Timestamp, Violation, now,
-    },
+    inventory::{Draft, Imported, InventoryError, Page, Problem, Product, Query, StockChange, Timestamp, Violation},
     store::Store,
-    watch::{Filter, Update},
+    updates::{self, Updates},
+    watch::{Filter, Form, Update},
 };
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use chrono::SecondsFormat;
 use futures_util::{Stream, StreamExt, stream};
+use http::{HeaderMap, HeaderValue, header};
+use http_body::{Body as HttpBody, Frame};
 use inventory_contract::{
-    self as proto, BulkImportResponse, CreateProductRequest, GetProductRequest, HEARTBEAT_KEY, HEARTBEAT_REASON,
-    ListProductsRequest, ListProductsResponse, StockUpdate, UpdateStockRequest, WatchStockRequest,
+    self as proto, BulkImportResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
+    ListProductsResponse, StockUpdate, UpdateStockRequest, WatchStockRequest,
     inventory_service_server::InventoryService,
 };
 use prost::Message;
@@ -25,20 +26,24 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tonic::{
-    Request, Response, Status, Streaming,
-    codec::{BufferSettings, Codec, EncodeBuf, Encoder},
-    metadata::MetadataMap,
-    server::ServerStreamingService,
-};
+use tonic::{Code, Request, Response, Status, Streaming, body::Body, codegen::StdError, metadata::MetadataValue};
 use tonic_prost::ProstDecoder;
+
+/// How much one import may be. Its answer names each row that was not taken, so that without limits an answer, and what
+/// the server keeps until it is made, could be of any size.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportLimits {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes of all their SKUs together.
+    pub skus: usize,
+}
 
 /// The inventory service over a store.
 pub struct Inventory<S> {
     store: Arc<S>,
+    import: ImportLimits,
     fault: Active,
 }
 
@@ -46,6 +51,7 @@ impl<S> Clone for Inventory<S> {
     fn clone(&self) -> Self {
         Inventory {
             store: self.store.clone(),
+            import: self.import,
             fault: self.fault,
         }
     }
@@ -53,8 +59,8 @@ impl<S> Clone for Inventory<S> {
 
 impl<S: Store> Inventory<S> {
     /// The service over this store, with a fault in it or none.
-    pub fn new(store: Arc<S>, fault: Active) -> Inventory<S> {
-        Inventory { store, fault }
+    pub fn new(store: Arc<S>, import: ImportLimits, fault: Active) -> Inventory<S> {
+        Inventory { store, import, fault }
     }
 
     fn product(&self, product: &Product) -> proto::Product {
@@ -67,6 +73,69 @@ impl<S: Store> Inventory<S> {
 
     fn refused(&self, error: InventoryError) -> Status {
         error::status(&error, self.fault)
+    }
+
+    /// `BulkImport`. The rows end at the first that cannot be read; what came before stays imported.
+    pub async fn import(
+        &self,
+        mut messages: impl Stream<Item = Result<CreateProductRequest, Status>> + Send + Unpin,
+    ) -> Result<BulkImportResponse, Status> {
+        let (mut broken, mut left) = (None, self.import);
+        let rows = stream::poll_fn(|context| match ready!(messages.poll_next_unpin(context)) {
+            Some(Ok(row)) => {
+                let taken = left.rows.checked_sub(1).zip(left.skus.checked_sub(row.sku.len()));
+                let Some((rows, skus)) = taken else {
+                    broken = Some(self.too_long());
+                    return Poll::Ready(None);
+                };
+                left = ImportLimits { rows, skus };
+                Poll::Ready(Some(to_draft(row)))
+            }
+            Some(Err(status)) => {
+                broken = Some(status);
+                Poll::Ready(None)
+            }
+            None => Poll::Ready(None),
+        });
+        let Imported { imported, rejected } = self.store.import(rows).await.map_err(|error| self.refused(error))?;
+        if let Some(status) = broken {
+            return Err(status);
+        }
+        let mut response = BulkImportResponse {
+            imported_count: count(imported),
+            failed_count: count(rejected.len()),
+            errors: rejected
+                .iter()
+                .map(|row| format!("SKU {:?}: {}", row.sku, row.error))
+                .collect(),
+        };
+        if self.fault.any() {
+            fault::wire::imported(self.fault, &rejected, &mut response);
+        }
+        Ok(response)
+    }
+
+    fn too_long(&self) -> Status {
+        let ImportLimits { rows, skus } = self.import;
+        let message = format!(
+            "an import has at most {rows} rows, whose SKUs have at most {skus} bytes together: the rows up to there were \
+             judged and the good ones stay; send the others by another import"
+        );
+        error::refused(Code::ResourceExhausted, "IMPORT_TOO_LONG", message, self.fault)
+    }
+
+    /// `WatchStockChanges`, with its messages in this form; the headers are those of the request.
+    pub async fn watch(
+        &self,
+        request: WatchStockRequest,
+        headers: &HeaderMap,
+        form: Form,
+    ) -> Result<Updates<S::Watch>, Status> {
+        let heartbeat = updates::heartbeat(headers, self.fault)?;
+        let WatchStockRequest { category, threshold } = request;
+        let updates = self.store.watch(Filter { category, threshold }).await;
+        let updates = updates.map_err(|error| self.refused(error))?;
+        Ok(Updates::new(updates, heartbeat, form, self.fault))
     }
 }
 
@@ -137,7 +206,7 @@ impl<S: Store> InventoryService for Inventory<S> {
 
     type WatchStockChangesStream = stream::Empty<Result<StockUpdate, Status>>;
 
-    /// Never reached: the dispatch answers this method by [`Watch`].
+    /// Never reached: the dispatch answers this method by [`Inventory::stream`].
     async fn watch_stock_changes(
         &self,
         _: Request<WatchStockRequest>,
@@ -149,144 +218,81 @@ impl<S: Store> InventoryService for Inventory<S> {
         &self,
         request: Request<Streaming<CreateProductRequest>>,
     ) -> Result<Response<BulkImportResponse>, Status> {
-        let mut messages = request.into_inner();
-        let mut broken = None;
-        // The rows end at the first message that cannot be read; what came before is imported.
-        let rows = stream::poll_fn(|context| match ready!(messages.poll_next_unpin(context)) {
-            Some(Ok(row)) => Poll::Ready(Some(to_draft(row))),
-            Some(Err(status)) => {
-                broken = Some(status);
-                Poll::Ready(None)
+        self.import(request.into_inner()).await.map(Response::new)
+    }
+}
+
+impl<S: Store> Inventory<S> {
+    /// `WatchStockChanges` by gRPC, from a request whose message has at most `longest` bytes.
+    pub async fn stream<B>(&self, request: http::Request<B>, longest: usize) -> http::Response<Body>
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        match self.updates(request, longest).await {
+            Ok(updates) => {
+                let mut response = http::Response::new(Body::new(Messages(Some(updates))));
+                let grpc = HeaderValue::from_static("application/grpc");
+                response.headers_mut().insert(header::CONTENT_TYPE, grpc);
+                response
             }
-            None => Poll::Ready(None),
-        });
-        let Imported { imported, rejected } = self.store.import(rows).await.map_err(|error| self.refused(error))?;
-        if let Some(status) = broken {
-            return Err(status);
+            Err(status) => status.into_http(),
         }
-        let mut response = BulkImportResponse {
-            imported_count: count(imported),
-            failed_count: count(rejected.len()),
-            errors: rejected
-                .iter()
-                .map(|row| format!("SKU {:?}: {}", row.sku, row.error))
-                .collect(),
+    }
+
+    async fn updates<B>(&self, request: http::Request<B>, longest: usize) -> Result<Updates<S::Watch>, Status>
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let (parts, body) = request.into_parts();
+        uncompressed(&parts.headers)?;
+        let decoder = ProstDecoder::<WatchStockRequest>::default();
+        let mut messages = Streaming::new_request(decoder, body, None, Some(longest));
+        let missing = || Status::invalid_argument("the request has no message");
+        let request = messages.message().await?.ok_or_else(missing)?;
+        // The call is there once its request has ended (gRPC over HTTP/2, Requests).
+        messages.trailers().await?;
+        drop(messages);
+        self.watch(request, &parts.headers, Form::Protobuf).await
+    }
+}
+
+/// Refuses a compressed request, as tonic does where no compression is enabled.
+fn uncompressed(headers: &HeaderMap) -> Result<(), Status> {
+    match headers.get("grpc-encoding") {
+        Some(encoding) if encoding != "identity" => {
+            let mut status = Status::unimplemented("compressed requests are not supported");
+            let identity = MetadataValue::from_static("identity");
+            status.metadata_mut().insert("grpc-accept-encoding", identity);
+            Err(status)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The body of a watch. A message is the same bytes in every watch, and no codec copies them: an update of 50 MB with
+/// 10,000 watches open is 50 MB.
+struct Messages<W>(Option<Updates<W>>);
+
+impl<W: Stream<Item = Result<Arc<Update>, InventoryError>> + Unpin> HttpBody for Messages<W> {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(updates) = &mut self.0 else {
+            return Poll::Ready(None);
         };
-        if self.fault.any() {
-            fault::wire::imported(self.fault, &rejected, &mut response);
-        }
-        Ok(Response::new(response))
+        let end = match ready!(updates.poll_next_unpin(context)) {
+            Some(Ok(message)) => return Poll::Ready(Some(Ok(Frame::data(message)))),
+            Some(Err(status)) => status,
+            None => Status::ok(""),
+        };
+        self.0 = None;
+        let mut trailers = HeaderMap::new();
+        end.add_header(&mut trailers)?;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
-}
-
-/// `WatchStockChanges`, with messages that are encoded already.
-pub struct Watch<S>(pub Inventory<S>);
-
-impl<S: Store> ServerStreamingService<WatchStockRequest> for Watch<S> {
-    type Response = Bytes;
-    type ResponseStream = Updates<S::Watch>;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Self::ResponseStream>, Status>> + Send>>;
-
-    fn call(&mut self, request: Request<WatchStockRequest>) -> Self::Future {
-        let Inventory { store, fault } = self.0.clone();
-        Box::pin(async move {
-            let heartbeat = heartbeat(request.metadata(), fault)?;
-            let WatchStockRequest { category, threshold } = request.into_inner();
-            let updates = store.watch(Filter { category, threshold }).await;
-            let updates = updates.map_err(|error| error::status(&error, fault))?;
-            Ok(Response::new(Updates {
-                updates,
-                heartbeat,
-                fault,
-            }))
-        })
-    }
-}
-
-/// The messages of one watch: updates, and heartbeats where they were asked for.
-pub struct Updates<W> {
-    updates: W,
-    heartbeat: Option<Interval>,
-    fault: Active,
-}
-
-impl<W: Stream<Item = Result<Arc<Update>, InventoryError>> + Unpin> Stream for Updates<W> {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if let Poll::Ready(next) = this.updates.poll_next_unpin(context) {
-            let fault = this.fault;
-            return Poll::Ready(next.map(|update| match update {
-                Ok(update) => Ok(update.protobuf(|update| encoded(update, fault))),
-                Err(error) => Err(error::status(&error, fault)),
-            }));
-        }
-        match &mut this.heartbeat {
-            Some(pace) => {
-                ready!(pace.poll_tick(context));
-                let beat = StockUpdate {
-                    reason: HEARTBEAT_REASON.to_owned(),
-                    timestamp: to_text(now()),
-                    ..StockUpdate::default()
-                };
-                Poll::Ready(Some(Ok(beat.encode_to_vec().into())))
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-/// The shortest pace of heartbeats; below it they would be load.
-const FASTEST_HEARTBEAT: Duration = Duration::from_millis(100);
-
-/// The pace of the heartbeats that the metadata asks for: digits and `ms`, `s`, `m` or `h`.
-fn heartbeat(metadata: &MetadataMap, fault: Active) -> Result<Option<Interval>, Status> {
-    let Some(value) = metadata.get(HEARTBEAT_KEY) else {
-        return Ok(None);
-    };
-    let pace = value
-        .to_str()
-        .ok()
-        .and_then(duration)
-        .filter(|pace| *pace >= FASTEST_HEARTBEAT);
-    let start = pace.and_then(|pace| Some((Instant::now().checked_add(pace)?, pace)));
-    let Some((start, pace)) = start else {
-        let problem = "must be a duration of at least 100ms, such as 60s (units: ms, s, m, h)";
-        return Err(error::bad_metadata(HEARTBEAT_KEY, problem, fault));
-    };
-    let mut interval = tokio::time::interval_at(start, pace);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Ok(Some(interval))
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let (amount, unit) = text.split_at(unit);
-    let amount: u64 = amount.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(amount.checked_mul(millis)?))
-}
-
-fn encoded(update: &Update, fault: Active) -> Bytes {
-    let mut message = StockUpdate {
-        product_id: update.product.card.id.clone(),
-        product_name: update.product.card.name.clone(),
-        old_quantity: update.old_quantity,
-        new_quantity: update.product.stock,
-        reason: update.reason.clone(),
-        timestamp: to_text(update.at),
-    };
-    if fault.any() {
-        fault::wire::update(fault, update, &mut message);
-    }
-    message.encode_to_vec().into()
 }
 
 fn to_product(product: &Product) -> proto::Product {
@@ -316,7 +322,7 @@ fn to_draft(request: CreateProductRequest) -> Draft {
 }
 
 /// RFC 3339 in UTC with microseconds.
-fn to_text(at: Timestamp) -> String {
+pub fn to_text(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
@@ -325,107 +331,22 @@ fn count(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// Reads requests and writes messages that are encoded already.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WatchCodec;
-
-/// Copies encoded messages into frames.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EncodedMessage;
-
-/// A watch is mostly idle, and there are many: tonic's default of 8 KiB for each would be 80 MB for 10,000.
-const WATCH_BUFFERS: (usize, usize) = (512, 32 * 1024);
-
-impl Codec for WatchCodec {
-    type Encode = Bytes;
-    type Decode = WatchStockRequest;
-    type Encoder = EncodedMessage;
-    type Decoder = ProstDecoder<WatchStockRequest>;
-
-    fn encoder(&mut self) -> EncodedMessage {
-        EncodedMessage
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        ProstDecoder::default()
-    }
-}
-
-impl Encoder for EncodedMessage {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, frame: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        frame.reserve(message.len());
-        frame.put(message);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(WATCH_BUFFERS.0, WATCH_BUFFERS.1)
-    }
+/// A message with the prefix that it has on the wire (gRPC over HTTP/2, Length-Prefixed-Message).
+pub fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(5 + length);
+    frame.put_u8(0);
+    // Its texts came in messages, whose length has 32 bits and a limit far below them.
+    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    // A BytesMut always has room.
+    let _ = message.encode(&mut frame);
+    frame.freeze()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    fn metadata(pace: &'static str) -> MetadataMap {
-        let mut metadata = MetadataMap::new();
-        metadata.insert(HEARTBEAT_KEY, pace.parse().unwrap());
-        metadata
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn heartbeats_keep_their_pace_from_the_first_on() {
-        let heartbeat = heartbeat(&metadata("60s"), Active::default()).unwrap();
-        let silent = stream::pending::<Result<Arc<Update>, InventoryError>>();
-        let mut updates = Updates {
-            updates: silent,
-            heartbeat,
-            fault: Active::default(),
-        };
-        let start = Instant::now();
-        for minute in 1..=3 {
-            let beat = StockUpdate::decode(updates.next().await.unwrap().unwrap()).unwrap();
-            assert_eq!((beat.product_id.as_str(), beat.reason.as_str()), ("", HEARTBEAT_REASON));
-            assert_eq!(start.elapsed().as_secs(), minute * 60);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn those_who_do_not_ask_get_no_heartbeat() {
-        let heartbeat = heartbeat(&MetadataMap::new(), Active::default()).unwrap();
-        let silent = stream::pending::<Result<Arc<Update>, InventoryError>>();
-        let mut updates = Updates {
-            updates: silent,
-            heartbeat,
-            fault: Active::default(),
-        };
-        let day = Duration::from_secs(24 * 3600);
-        assert!(tokio::time::timeout(day, updates.next()).await.is_err());
-    }
-
-    #[test]
-    fn durations_have_a_whole_amount_and_a_unit() {
-        for (text, millis) in [("100ms", 100), ("60s", 60_000), ("2m", 120_000), ("1h", 3_600_000)] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in [
-            "",
-            "60",
-            "s",
-            "-1s",
-            "1.5s",
-            "60 s",
-            "60S",
-            "99999999999999999999s",
-            "9999999999999999999h",
-        ] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn timestamps_are_rfc_3339_in_utc_with_microseconds() {

@@ -40,6 +40,35 @@ pub struct Product {
     pub updated_at: Timestamp,
 }
 
+impl Product {
+    /// What a draft becomes.
+    pub fn new(id: String, draft: Draft, now: Timestamp) -> Product {
+        let card = Card {
+            id,
+            name: draft.name,
+            sku: draft.sku,
+            category: draft.category,
+            price: draft.price,
+            description: draft.description,
+            created_at: now,
+        };
+        Product {
+            card: Arc::new(card),
+            stock: draft.stock,
+            updated_at: now,
+        }
+    }
+
+    /// Its next version, with this stock.
+    pub fn restocked(&self, stock: i32, now: Timestamp) -> Product {
+        Product {
+            card: self.card.clone(),
+            stock,
+            updated_at: later(self.updated_at, now),
+        }
+    }
+}
+
 /// A product that somebody wants to create.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
@@ -273,10 +302,16 @@ pub enum InventoryError {
         change: i32,
     },
     /// A watch whose reader fell behind by more than its buffer.
-    #[error("the reader of this watch is more than {buffer} updates behind: watch again and read faster")]
+    #[error("the reader of this watch is more than {buffer} updates or 4 MiB behind: watch again and read faster")]
     TooSlow {
         /// The length of its queue.
         buffer: usize,
+    },
+    /// As many watches as there may be.
+    #[error("all {most} watches that this replica allows are open: try again later or elsewhere")]
+    TooManyWatches {
+        /// How many there may be.
+        most: usize,
     },
     /// The service is going away.
     #[error("the service is shutting down: try again elsewhere")]

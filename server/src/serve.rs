@@ -1,26 +1,32 @@
 //! The life of a server: bind, accept, drain.
 //!
-//! One port takes HTTP/1.1 and HTTP/2 with prior knowledge (h2c); which protocol a request speaks is decided behind the
-//! accept loop.
+//! One port takes HTTP/1.1 and HTTP/2, in plaintext (h2c, by prior knowledge) or by TLS; which protocol a request speaks is
+//! decided behind the accept loop. A second port is for probes.
 
 use crate::{
-    config::Config,
+    auth::Tokens,
+    config::{Config, Storage},
+    connection::{Certificate, Connections},
     dispatch::Dispatch,
     fault::{self, Active, Fault, Faulty},
-    store::{Memory, Store},
+    limits::Places,
+    probe::Probe,
+    reload::{FileError, Source},
+    store::{self, FileStore, Memory, Store, StoreError},
+    telemetry::Metrics,
+    tls,
+    watch::Bounds,
 };
 use http::HeaderValue;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
 use inventory_contract::SERVICE;
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use uuid::Uuid;
@@ -48,6 +54,15 @@ pub enum ServeError {
         /// As configured.
         value: String,
     },
+    /// The certificate, the key or the tokens.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The store file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Faults are part of the memory store.
+    #[error("a fault needs the store `memory`: leave out the fault or the file")]
+    FaultOfFile,
     /// The descriptors built into the program cannot be read.
     #[error("the built-in descriptors are broken")]
     Descriptors(#[source] prost::DecodeError),
@@ -57,8 +72,47 @@ pub enum ServeError {
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    probes: Option<(TcpListener, SocketAddr)>,
     config: Config,
     identity: Identity,
+    certificate: Option<Certificate>,
+    tokens: Option<Arc<Source<Tokens, 1>>>,
+    /// A place for each watch that may be open.
+    watches: Arc<Places>,
+    opened: Opened,
+}
+
+/// A store of any kind, with its products in it.
+#[derive(Clone)]
+enum Opened {
+    Memory(Arc<Memory>),
+    Faulty(Arc<Faulty>),
+    File(Arc<FileStore>),
+}
+
+impl Opened {
+    /// Opens what is configured; a file is read here, and that takes its time.
+    fn open(config: &Config, watches: &Arc<Places>) -> Result<Opened, ServeError> {
+        let samples = if config.sample_data {
+            store::samples()
+        } else {
+            Vec::new()
+        };
+        let buffer = config.fault.and_then(fault::wire::watch_buffer);
+        let watches = Bounds {
+            buffer: buffer.unwrap_or(config.watch_buffer).max(1),
+            open: watches.clone(),
+        };
+        Ok(match (&config.store, config.fault) {
+            (Storage::Memory, None) => Opened::Memory(Arc::new(Memory::new(samples, watches))),
+            (Storage::Memory, Some(fault)) => {
+                let memory = Arc::new(Memory::new(samples, watches));
+                Opened::Faulty(Arc::new(Faulty::new(memory, fault)))
+            }
+            (Storage::File(path), None) => Opened::File(Arc::new(FileStore::open(path, &samples, watches)?)),
+            (Storage::File(_), Some(_)) => return Err(ServeError::FaultOfFile),
+        })
+    }
 }
 
 /// What every response says of the server, as header values.
@@ -68,6 +122,17 @@ pub struct Identity {
     pub revision: HeaderValue,
     /// Which of its replicas.
     pub replica: HeaderValue,
+}
+
+impl ServeError {
+    /// Whether the configuration is to blame, and not the state of the machine.
+    pub fn is_wrong_input(&self) -> bool {
+        match self {
+            ServeError::Header { .. } | ServeError::File(_) | ServeError::FaultOfFile => true,
+            ServeError::Store(error) => !matches!(error, StoreError::Locked { .. } | StoreError::Thread(_)),
+            ServeError::Bind { .. } | ServeError::Descriptors(_) => false,
+        }
+    }
 }
 
 impl Identity {
@@ -90,22 +155,47 @@ impl Identity {
 }
 
 impl Server {
-    /// Opens the port.
+    /// Reads the files and opens the ports and the store; connections wait in the backlog until [`Bound::run`].
     pub async fn bind(config: Config) -> Result<Bound, ServeError> {
         let identity = Identity::of(&config)?;
-        let refused = |source| ServeError::Bind {
-            address: config.listen,
-            source,
+        let certificate = match &config.tls {
+            Some(files) => {
+                let paths = [files.certificate.clone(), files.key.clone()];
+                Some(Arc::new(Source::open(paths, tls::config)?))
+            }
+            None => None,
         };
-        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let tokens = match &config.tokens {
+            Some(path) => Some(Arc::new(Source::open([path.clone()], Tokens::of)?)),
+            None => None,
+        };
+        let (listener, address) = listen(config.listen).await?;
+        let probes = match config.probe_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        // Blocks this thread for as long as a store file takes to read: there is nothing to serve before.
+        let watches = Places::new(config.max_watches);
+        let opened = Opened::open(&config, &watches)?;
         Ok(Bound {
             listener,
             address,
+            probes,
             config,
             identity,
+            certificate,
+            tokens,
+            watches,
+            opened,
         })
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 impl Bound {
@@ -114,21 +204,18 @@ impl Bound {
         self.address
     }
 
+    /// Where it listens for probes, if it does; the port is the real one.
+    pub fn probe_addr(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().map(|(_, address)| *address)
+    }
+
     /// Serves until `shutdown` is ready, then drains: no new connection, health NOT_SERVING, every watch ends UNAVAILABLE,
     /// clients are told to go away, and calls under way have the configured time to end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let watch_buffer = self
-            .config
-            .fault
-            .and_then(fault::wire::watch_buffer)
-            .unwrap_or(self.config.watch_buffer);
-        let memory = Arc::new(Memory::new(watch_buffer));
-        if self.config.sample_data {
-            memory.add_samples();
-        }
-        match self.config.fault {
-            None => self.serve(memory, shutdown).await,
-            Some(fault) => self.serve(Arc::new(Faulty::new(memory, fault)), shutdown).await,
+        match self.opened.clone() {
+            Opened::Memory(store) => self.serve(store, shutdown).await,
+            Opened::Faulty(store) => self.serve(store, shutdown).await,
+            Opened::File(store) => self.serve(store, shutdown).await,
         }
     }
 
@@ -136,31 +223,86 @@ impl Bound {
         let Bound {
             listener,
             address,
+            probes,
             config,
             identity,
+            certificate,
+            tokens,
+            watches,
+            ..
         } = self;
         let health = HealthReporter::new();
         announce(&health, !Active(config.fault).is(Fault::HealthNotServing)).await;
         let draining = CancellationToken::new();
-        let dispatch = Dispatch::new(store.clone(), &config, identity, health.clone(), draining.clone())?;
-        let connections = Connections {
-            dispatch: Arc::new(dispatch),
-            http: Arc::new(http(&config)),
+        let places = Places::new(config.max_connections);
+        let metrics = Metrics::new(&places, &watches);
+
+        // What runs beside the connections, until the very end.
+        let mut beside = JoinSet::new();
+        if let Some(certificate) = certificate.clone() {
+            beside.spawn(certificate.follow(config.reload));
+        }
+        if let Some(tokens) = tokens.clone() {
+            beside.spawn(tokens.follow(config.reload));
+        }
+        if let Some((listener, address)) = probes {
+            tracing::info!(%address, "answering probes");
+            let probe = Probe {
+                store: store.clone(),
+                metrics: metrics.clone(),
+                identity: identity.clone(),
+                draining: draining.clone(),
+            };
+            beside.spawn(probe.serve(listener));
+        }
+        tracing::info!(
+            %address,
+            fault = ?config.fault,
+            tls = certificate.is_some(),
+            tokens = tokens.is_some(),
+            "serving"
+        );
+        tracing::info!(
+            message_bytes = config.max_message,
+            import_rows = config.max_import_rows,
+            request_memory_bytes = config.max_request_memory,
+            header_bytes = config.max_header,
+            connections = config.max_connections,
+            streams_per_connection = config.max_streams,
+            watches = config.max_watches,
+            watch_buffer = config.watch_buffer,
+            request_timeout = ?config.request_timeout,
+            header_timeout = ?config.header_timeout,
+            drain = ?config.drain,
+            "limits"
+        );
+        let state = Shared {
+            identity,
+            health: health.clone(),
+            metrics: metrics.clone(),
+            tokens,
             draining: draining.clone(),
         };
-        tracing::info!(%address, fault = ?config.fault, "serving");
-
+        let dispatch = Dispatch::new(store.clone(), &config, state)?;
+        let connections = Connections::new(dispatch, &config, certificate, draining.clone());
         let mut tasks = JoinSet::new();
+        let mut complaint = Complaint::default();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        tasks.spawn(connections.serve(stream, peer));
-                    }
+                    Ok((stream, peer)) => match places.take() {
+                        Some(place) => {
+                            tasks.spawn(connections.clone().serve(stream, peer, place));
+                        }
+                        None => {
+                            metrics.refuse();
+                            complaint.make(&format!("closing new connections: {} are open", places.most()));
+                        }
+                    },
                     Err(error) => {
                         // Such as too many open files: those that close make room.
-                        tracing::warn!(%error, "cannot accept a connection");
+                        complaint.make(&format!("cannot accept a connection: {error}"));
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 },
@@ -179,8 +321,42 @@ impl Bound {
             tracing::warn!(connections = tasks.len(), after = ?config.drain, "closing connections with calls under way");
             tasks.shutdown().await;
         }
+        beside.shutdown().await;
+        store.finish().await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// What calls share beside the store.
+pub struct Shared {
+    /// Sent with every answer.
+    pub identity: Identity,
+    /// What health says.
+    pub health: HealthReporter,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+    /// Who may call; everybody without it.
+    pub tokens: Option<Arc<Source<Tokens, 1>>>,
+    /// Cancelled once the server no longer wants calls.
+    pub draining: CancellationToken,
+}
+
+/// A line of the log that could come thousands of times a second and comes every ten seconds at most.
+#[derive(Default)]
+struct Complaint {
+    last: Option<Instant>,
+    kept: u64,
+}
+
+impl Complaint {
+    fn make(&mut self, text: &str) {
+        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(10)) {
+            self.kept += 1;
+            return;
+        }
+        tracing::warn!(since_last_line = self.kept, "{text}");
+        (self.last, self.kept) = (Some(Instant::now()), 0);
     }
 }
 
@@ -193,68 +369,4 @@ async fn announce(health: &HealthReporter, serving: bool) {
     for service in ["", SERVICE] {
         health.set_service_status(service, status).await;
     }
-}
-
-/// What every connection of a server shares.
-struct Connections<S> {
-    dispatch: Arc<Dispatch<S>>,
-    http: Arc<auto::Builder<TokioExecutor>>,
-    draining: CancellationToken,
-}
-
-impl<S: Store> Connections<S> {
-    /// Serves one connection until it closes; when the server drains, until its calls have ended.
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + use<S> {
-        let (dispatch, http, draining) = (self.dispatch.clone(), self.http.clone(), self.draining.clone());
-        async move {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%peer, %error, "no TCP_NODELAY");
-            }
-            let number = dispatch.connected();
-            tracing::debug!(%peer, number, "connected");
-            let service = service_fn(move |request: http::Request<Incoming>| {
-                let dispatch = dispatch.clone();
-                async move { Ok::<_, Infallible>(dispatch.answer(number, request).await) }
-            });
-            let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = draining.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            match ended {
-                Ok(()) => tracing::debug!(%peer, number, "closed"),
-                Err(error) => tracing::debug!(%peer, number, %error, "broken"),
-            }
-        }
-    }
-}
-
-/// How long a peer may be silent before it is asked whether it is still there, and how long it may take to say so. Without
-/// it the watches of a client that vanished would stay.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
-
-/// Streams that were reset before they were answered; hyper's default of 20 closes the connection of a client that opens
-/// and cancels a hundred watches at once.
-const PENDING_RESETS: usize = 1024;
-
-/// How much of a call, and of a connection, a client may send ahead of what was read. h2 ends a connection with "too many
-/// data frames" when its small ones that nobody has read yet, each counted with the 256 bytes that it takes, exceed half
-/// of the second window. An import writes each row as a frame: a call's window full of the shortest rows has to fit.
-const WINDOWS: (u32, u32) = (512 << 10, 16 << 20);
-
-fn http(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new());
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_streams)
-        .max_pending_accept_reset_streams(PENDING_RESETS)
-        .initial_stream_window_size(WINDOWS.0)
-        .initial_connection_window_size(WINDOWS.1)
-        .keep_alive_interval(KEEP_ALIVE.0)
-        .keep_alive_timeout(KEEP_ALIVE.1);
-    http
 }

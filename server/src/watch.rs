@@ -1,19 +1,23 @@
 //! The change feed: subscribe, filter, and the rule for readers that fall behind.
 //!
 //! An update is built once and shared by all its watchers. Watchers are kept by category: a change costs nothing to those
-//! of other categories. Each has a bounded queue; who lets it fill up is taken off the feed, reads what is left of the
-//! queue and then the reason. Nothing here waits, so that a change can be announced under the lock of its store.
+//! of other categories. Each has a queue, bounded in updates and in bytes; who lets it fill up is taken off the feed, the
+//! queue is thrown away at once, since a reader that reads nothing would keep it, and the watch ends with the reason. So a
+//! watch holds nothing while its reader keeps up, and never more than its bounds. Nothing here waits, so that a change can
+//! be announced under the lock of its store.
 
-use crate::inventory::{InventoryError, Product, Timestamp};
+use crate::{
+    inventory::{InventoryError, Product, Timestamp},
+    limits::{Places, Taken},
+};
 use bytes::Bytes;
 use futures_util::Stream;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker},
 };
-use tokio::sync::mpsc;
 
 /// An accepted change of stock.
 #[derive(Clone, Debug)]
@@ -26,8 +30,17 @@ pub struct Update {
     pub reason: String,
     /// When.
     pub at: Timestamp,
-    /// Its protobuf form; made for the first watcher that needs it, the same bytes for all.
-    protobuf: OnceLock<Bytes>,
+    /// Its forms, by [`Form`]; each made for the first watcher that needs it, the same bytes for all.
+    forms: [OnceLock<Bytes>; 2],
+}
+
+/// How the messages of a watch are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A gRPC message, with its prefix.
+    Protobuf,
+    /// A line of JSON.
+    Json,
 }
 
 impl Update {
@@ -39,13 +52,18 @@ impl Update {
             old_quantity,
             reason,
             at,
-            protobuf: OnceLock::new(),
+            forms: Default::default(),
         }
     }
 
-    /// The protobuf form, made by `encode` when this is the first time.
-    pub fn protobuf(&self, encode: impl FnOnce(&Update) -> Bytes) -> Bytes {
-        self.protobuf.get_or_init(|| encode(self)).clone()
+    /// One of its forms, made by `encode` when this is the first time.
+    pub fn encoded(&self, form: Form, encode: impl FnOnce(&Update) -> Bytes) -> Bytes {
+        self.forms[form as usize].get_or_init(|| encode(self)).clone()
+    }
+
+    /// The bytes of the texts in it that callers chose.
+    fn size(&self) -> usize {
+        self.reason.len() + self.product.card.name.len() + self.product.card.id.len()
     }
 }
 
@@ -58,11 +76,24 @@ pub struct Filter {
     pub threshold: i32,
 }
 
+/// How many updates a watch may be behind, and how many watches there may be.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Updates that wait for one reader; 0 counts as 1.
+    pub buffer: usize,
+    /// A place for each open watch.
+    pub open: Arc<Places>,
+}
+
+/// How many bytes of texts may wait for one reader beside its newest update; texts are as long as requests may be, so a
+/// number of updates alone would be no bound on memory.
+const BUFFER_BYTES: usize = 4 << 20;
+
 /// Who watches.
 #[derive(Debug)]
 pub struct Feed {
     watchers: Mutex<Watchers>,
-    buffer: usize,
+    bounds: Bounds,
 }
 
 #[derive(Debug, Default)]
@@ -80,23 +111,42 @@ struct Watchers {
 struct Watcher {
     number: u64,
     threshold: i32,
-    queue: mpsc::Sender<Arc<Update>>,
-    end: Arc<OnceLock<InventoryError>>,
+    queue: Arc<Queue>,
+}
+
+/// How many places a queue keeps while it is empty.
+const ROOM: usize = 4;
+
+/// What waits for one reader.
+#[derive(Debug, Default)]
+struct Queue(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    updates: VecDeque<Arc<Update>>,
+    /// The sum of their sizes.
+    bytes: usize,
+    /// Why there will be no more; the reader gets it behind the updates.
+    end: Option<InventoryError>,
+    reader: Option<Waker>,
 }
 
 impl Feed {
-    /// A feed whose watches each buffer this many updates, one at least.
-    pub fn new(buffer: usize) -> Feed {
+    /// A feed with these bounds.
+    pub fn new(bounds: Bounds) -> Feed {
         Feed {
             watchers: Mutex::default(),
-            buffer: buffer.max(1),
+            bounds,
         }
     }
 
     /// Subscribes: what is published from now on arrives.
     pub fn subscribe(self: &Arc<Self>, filter: Filter) -> Result<Subscription, InventoryError> {
-        let (queue, updates) = mpsc::channel(self.buffer);
-        let end = Arc::new(OnceLock::new());
+        let open = &self.bounds.open;
+        let place = open
+            .take()
+            .ok_or(InventoryError::TooManyWatches { most: open.most() })?;
+        let queue = Arc::new(Queue::default());
         let mut watchers = self.lock();
         if watchers.closed {
             return Err(InventoryError::ShuttingDown);
@@ -106,8 +156,7 @@ impl Feed {
         let watcher = Watcher {
             number,
             threshold: filter.threshold,
-            queue,
-            end: end.clone(),
+            queue: queue.clone(),
         };
         if filter.category.is_empty() {
             watchers.everything.push(watcher);
@@ -122,8 +171,8 @@ impl Feed {
             feed: self.clone(),
             number,
             category: filter.category,
-            updates,
-            end,
+            queue: Some(queue),
+            _place: place,
         })
     }
 
@@ -140,9 +189,9 @@ impl Feed {
             return;
         }
         let update = Arc::new(Update::new(product.clone(), old, reason));
-        everything.retain(|watcher| watcher.offer(&update, self.buffer));
+        everything.retain(|watcher| watcher.offer(&update, self.bounds.buffer));
         if let Some(concerned) = concerned {
-            concerned.retain(|watcher| watcher.offer(&update, self.buffer));
+            concerned.retain(|watcher| watcher.offer(&update, self.bounds.buffer));
             if concerned.is_empty() {
                 by_category.remove(&product.card.category);
             }
@@ -162,7 +211,7 @@ impl Feed {
             .drain(..)
             .chain(by_category.drain().flat_map(|(_, watchers)| watchers))
         {
-            let _ = watcher.end.set(InventoryError::ShuttingDown);
+            watcher.queue.lock().end(InventoryError::ShuttingDown);
         }
     }
 
@@ -195,14 +244,47 @@ impl Watcher {
         if self.threshold > 0 && update.product.stock >= self.threshold {
             return true;
         }
-        match self.queue.try_send(update.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                let _ = self.end.set(InventoryError::TooSlow { buffer });
-                false
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        let mut waiting = self.queue.lock();
+        let bytes = waiting.bytes + update.size();
+        let behind = !waiting.updates.is_empty();
+        if behind && (waiting.updates.len() >= buffer || bytes > BUFFER_BYTES) {
+            (waiting.updates, waiting.bytes) = (VecDeque::new(), 0);
+            waiting.end(InventoryError::TooSlow { buffer });
+            return false;
         }
+        waiting.updates.push_back(update.clone());
+        waiting.bytes = bytes;
+        waiting.wake();
+        true
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn end(&mut self, reason: InventoryError) {
+        self.end = Some(reason);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn next(&mut self) -> Option<Arc<Update>> {
+        let update = self.updates.pop_front()?;
+        self.bytes -= update.size();
+        if self.updates.is_empty() && self.updates.capacity() > ROOM {
+            // The reader has caught up: the room that a burst took is given back.
+            self.updates = VecDeque::new();
+        }
+        Some(update)
     }
 }
 
@@ -212,20 +294,29 @@ pub struct Subscription {
     feed: Arc<Feed>,
     number: u64,
     category: String,
-    updates: mpsc::Receiver<Arc<Update>>,
-    /// Set before the sender goes; taken when told.
-    end: Arc<OnceLock<InventoryError>>,
+    /// Gone once the end was told.
+    queue: Option<Arc<Queue>>,
+    _place: Taken,
 }
 
 impl Stream for Subscription {
     type Item = Result<Arc<Update>, InventoryError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(update) = ready!(self.updates.poll_recv(context)) {
+        let Some(queue) = &self.queue else {
+            return Poll::Ready(None);
+        };
+        let mut waiting = queue.lock();
+        if let Some(update) = waiting.next() {
             return Poll::Ready(Some(Ok(update)));
         }
-        let told = std::mem::take(&mut self.end);
-        Poll::Ready(told.get().cloned().map(Err))
+        let Some(end) = waiting.end.take() else {
+            waiting.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        drop(waiting);
+        self.queue = None;
+        Poll::Ready(Some(Err(end)))
     }
 }
 
@@ -266,6 +357,11 @@ mod tests {
         }
     }
 
+    fn feed(buffer: usize) -> Arc<Feed> {
+        let open = Places::new(100);
+        Arc::new(Feed::new(Bounds { buffer, open }))
+    }
+
     /// The new quantities that wait in a subscription.
     fn waiting(subscription: &mut Subscription) -> Vec<i32> {
         std::iter::from_fn(|| subscription.next().now_or_never().flatten())
@@ -275,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_watch_gets_what_matches_from_the_subscription_on() {
-        let feed = Arc::new(Feed::new(8));
+        let feed = feed(8);
         feed.publish(&product("a", 1), 0, String::new());
         let mut all = feed.subscribe(filter("", 0)).unwrap();
         let mut one = feed.subscribe(filter("a", 0)).unwrap();
@@ -289,47 +385,97 @@ mod tests {
     }
 
     #[test]
-    fn an_update_is_encoded_once_for_all() {
-        let feed = Arc::new(Feed::new(8));
+    fn an_update_is_encoded_once_for_all_in_each_form() {
+        let feed = feed(8);
         let mut watches: Vec<Subscription> = ["", "a", "a"]
             .iter()
             .map(|category| feed.subscribe(filter(category, 0)).unwrap())
             .collect();
         feed.publish(&product("a", 1), 0, String::new());
         let mut times = 0;
-        let forms: Vec<Bytes> = watches
+        let updates: Vec<Arc<Update>> = watches
             .iter_mut()
-            .map(|watch| {
-                let update = watch.next().now_or_never().flatten().unwrap().unwrap();
-                update.protobuf(|_| {
-                    times += 1;
-                    Bytes::from_static(b"form")
-                })
-            })
+            .map(|watch| watch.next().now_or_never().flatten().unwrap().unwrap())
             .collect();
-        assert_eq!(times, 1);
-        assert!(forms.iter().all(|form| form.as_ptr() == forms[0].as_ptr()));
+        for (form, text) in [(Form::Protobuf, "protobuf"), (Form::Json, "json")] {
+            for update in &updates {
+                let bytes = update.encoded(form, |_| {
+                    times += 1;
+                    Bytes::from_static(text.as_bytes())
+                });
+                assert_eq!(bytes, text);
+            }
+        }
+        assert_eq!(times, 2);
     }
 
-    #[test]
-    fn a_reader_that_falls_behind_gets_its_queue_and_then_the_reason() {
-        let feed = Arc::new(Feed::new(2));
+    /// Who reads nothing of what has these reasons, until the watch has ended.
+    fn falls_behind(buffer: usize, reasons: &[String]) {
+        let feed = feed(buffer);
         let mut slow = feed.subscribe(filter("a", 0)).unwrap();
         let mut quick = feed.subscribe(filter("a", 0)).unwrap();
-        for stock in 1..=4 {
-            feed.publish(&product("a", stock), 0, String::new());
-            assert_eq!(waiting(&mut quick), [stock]);
+        let mut first = None;
+        for (stock, reason) in (1..).zip(reasons) {
+            feed.publish(&product("a", stock), 0, reason.clone());
+            let update = quick.next().now_or_never().flatten().unwrap().unwrap();
+            assert_eq!(update.product.stock, stock);
+            first.get_or_insert(Arc::downgrade(&update));
         }
+        assert_eq!(first.unwrap().strong_count(), 0, "the queue is kept");
         let mut next = || slow.next().now_or_never().unwrap();
-        assert_eq!(next().unwrap().unwrap().product.stock, 1);
-        assert_eq!(next().unwrap().unwrap().product.stock, 2);
-        assert_eq!(next().unwrap().unwrap_err(), InventoryError::TooSlow { buffer: 2 });
+        assert_eq!(next().unwrap().unwrap_err(), InventoryError::TooSlow { buffer });
         assert!(next().is_none());
     }
 
     #[test]
+    fn a_reader_that_falls_behind_loses_its_queue_and_gets_the_reason() {
+        falls_behind(2, &vec![String::new(); 3]);
+    }
+
+    #[test]
+    fn a_reader_may_not_be_behind_by_many_bytes_either() {
+        let reason = "r".repeat(BUFFER_BYTES / 2);
+        falls_behind(1000, &vec![reason; 2]);
+    }
+
+    #[test]
+    fn one_update_of_any_size_reaches_a_reader_that_keeps_up() {
+        let feed = feed(1);
+        let mut watch = feed.subscribe(filter("a", 0)).unwrap();
+        for stock in 1..=2 {
+            feed.publish(&product("a", stock), 0, "r".repeat(2 * BUFFER_BYTES));
+            assert_eq!(waiting(&mut watch), [stock]);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_catches_up_gives_the_room_of_its_queue_back() {
+        let feed = feed(1000);
+        let mut watch = feed.subscribe(filter("a", 0)).unwrap();
+        for stock in 1..=1000 {
+            feed.publish(&product("a", stock), 0, "reason".to_owned());
+        }
+        assert_eq!(waiting(&mut watch).len(), 1000);
+        let queue = watch.queue.as_ref().unwrap().lock();
+        assert_eq!((queue.bytes, queue.updates.capacity() <= ROOM), (0, true));
+    }
+
+    #[test]
+    fn watches_beyond_the_limit_are_refused_until_one_goes() {
+        let feed = Arc::new(Feed::new(Bounds {
+            buffer: 1,
+            open: Places::new(1),
+        }));
+        let first = feed.subscribe(filter("", 0)).unwrap();
+        let refused = feed.subscribe(filter("", 0)).unwrap_err();
+        assert_eq!(refused, InventoryError::TooManyWatches { most: 1 });
+        drop(first);
+        assert!(feed.subscribe(filter("", 0)).is_ok());
+    }
+
+    #[test]
     fn leaving_one_watch_leaves_the_others_and_empties_the_index() {
-        let feed = Arc::new(Feed::new(8));
+        let feed = feed(8);
         let first = feed.subscribe(filter("a", 0)).unwrap();
         let mut second = feed.subscribe(filter("a", 0)).unwrap();
         drop(first);
@@ -341,7 +487,7 @@ mod tests {
 
     #[test]
     fn closing_ends_every_watch_and_refuses_new_ones() {
-        let feed = Arc::new(Feed::new(8));
+        let feed = feed(8);
         let mut watch = feed.subscribe(filter("a", 0)).unwrap();
         feed.publish(&product("a", 7), 0, String::new());
         feed.close();

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Protocol {
     /// gRPC over HTTP/2.
     Grpc,
+    /// proto3 JSON over HTTP, as `google.api.http` rules map it.
+    Rest,
 }
 
 /// One call, before it is opened.
@@ -16,6 +18,8 @@ pub enum Protocol {
 pub struct Call {
     /// What is called.
     pub method: Method,
+    /// Over what.
+    pub protocol: Protocol,
     /// Metadata: lower-case key and value; the value of a `-bin` key is raw bytes.
     pub metadata: Vec<(String, Vec<u8>)>,
     /// Sent as `grpc-timeout`; the client itself gives up [`GRACE`] later, so that the server's own end is seen.
@@ -47,7 +51,7 @@ pub struct Observation {
     pub status: Status,
     /// Initial metadata.
     pub headers: Metadata,
-    /// Trailing metadata; all of it for trailers-only.
+    /// Trailing metadata; all of it for trailers-only. REST has none, HTTP trailers aside.
     pub trailers: Metadata,
     /// In the order of arrival.
     pub messages: Vec<Message>,
@@ -61,14 +65,14 @@ pub struct Observation {
     pub elapsed: Duration,
 }
 
-/// A gRPC status. https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+/// A status of gRPC, also where REST carries it. https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 #[derive(Clone, Debug)]
 pub struct Status {
     /// Its code.
     pub code: Code,
     /// Its message, percent-decoded.
     pub message: String,
-    /// `google.rpc.Status.details`, from `grpc-status-details-bin`.
+    /// `google.rpc.Status.details`, from `grpc-status-details-bin` or the JSON of an error.
     pub details: Vec<Detail>,
 }
 
@@ -115,9 +119,9 @@ pub struct HttpFacts {
 /// Who answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// The service: a gRPC answer.
+    /// The service: an answer of the protocol.
     Application,
-    /// Something that speaks HTTP but not gRPC: a proxy, an ingress, another server.
+    /// Something that speaks HTTP but not the protocol: a proxy, an ingress, another server.
     Proxy,
     /// The connection ended it: reset, closed, refused.
     Transport,

@@ -8,11 +8,14 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use humantime::format_duration;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Receive windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,16 @@ pub(super) enum Window {
     Normal,
     /// 64 KiB for the stream and the connection, for a consumer that is slow on purpose.
     Small,
+}
+
+impl Window {
+    /// Of a stream and of the connection, in bytes.
+    pub fn sizes(self) -> (u32, u32) {
+        match self {
+            Window::Normal => (1 << 20, 256 << 20),
+            Window::Small => (65_535, 65_535),
+        }
+    }
 }
 
 /// Where to, how, and until when.
@@ -59,23 +72,41 @@ impl Ending {
 /// An HTTP/2 connection whose SETTINGS have arrived.
 pub(super) async fn connect(plan: Plan<'_>) -> Result<Link, ConnectError> {
     let until = Instant::now() + plan.within;
-    let tcp = connect_tcp(&plan, until).await?;
+    let tcp = connect_tcp(&plan, until, None).await?;
     let Some(tls) = plan.tls else {
         return start_http2(&plan, tcp, until).await;
     };
+    let stream = connect_tls(&plan, tls, &tls.grpc, tcp, until).await?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        return start_http2(&plan, stream, until).await;
+    }
+    Err(ConnectError::NoAlpn {
+        address: plan.target.to_string(),
+    })
+}
+
+/// TLS over a TCP connection; `connector` says which protocols are asked for.
+pub(super) async fn connect_tls(
+    plan: &Plan<'_>,
+    tls: &Tls,
+    connector: &TlsConnector,
+    tcp: TcpStream,
+    until: Instant,
+) -> Result<TlsStream<Recorded<TcpStream>>, ConnectError> {
     let (tcp, raw) = Recorded::new(tcp);
-    let handshake = tls.connector.connect(tls.name.clone(), tcp);
-    match timeout_at(until, handshake).await {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => start_http2(&plan, stream, until).await,
-        Ok(Ok(_)) => Err(ConnectError::NoAlpn {
-            address: plan.target.to_string(),
-        }),
-        Ok(Err(error)) => Err(explain_tls(&plan, tls, &raw.borrow(), Some(&error))),
-        Err(_) => Err(explain_tls(&plan, tls, &raw.borrow(), None)),
+    match timeout_at(until, connector.connect(tls.name.clone(), tcp)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(explain_tls(plan, tls, &raw.borrow(), Some(&error))),
+        Err(_) => Err(explain_tls(plan, tls, &raw.borrow(), None)),
     }
 }
 
-async fn connect_tcp(plan: &Plan<'_>, until: Instant) -> Result<TcpStream, ConnectError> {
+/// A TCP connection to one of the target's addresses. `buffer` bounds what the system receives ahead of the reader, in bytes.
+pub(super) async fn connect_tcp(
+    plan: &Plan<'_>,
+    until: Instant,
+    buffer: Option<u32>,
+) -> Result<TcpStream, ConnectError> {
     let (host, address) = (plan.target.host(), plan.target.to_string());
     let name = |reason: String| ConnectError::Name {
         host: host.to_owned(),
@@ -91,7 +122,7 @@ async fn connect_tcp(plan: &Plan<'_>, until: Instant) -> Result<TcpStream, Conne
         // Each address gets its share of what is left, so that one that drops packets leaves time for the next.
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
-        match tokio::time::timeout(share, TcpStream::connect(socket)).await {
+        match tokio::time::timeout(share, connect_to(*socket, buffer)).await {
             Ok(Ok(stream)) => {
                 // Small frames must not wait for each other's acknowledgement.
                 let _ = stream.set_nodelay(true);
@@ -119,16 +150,24 @@ async fn connect_tcp(plan: &Plan<'_>, until: Instant) -> Result<TcpStream, Conne
     Err(failure)
 }
 
+async fn connect_to(address: SocketAddr, buffer: Option<u32>) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.connect(address).await
+}
+
 async fn start_http2<S>(plan: &Plan<'_>, stream: S, until: Instant) -> Result<Link, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (stream, mut heard) = Recorded::new(stream);
     let mut builder = h2::client::Builder::new();
-    let (stream_window, connection_window) = match plan.window {
-        Window::Normal => (1 << 20, 256 << 20),
-        Window::Small => (65_535, 65_535),
-    };
+    let (stream_window, connection_window) = plan.window.sizes();
     builder
         .enable_push(false)
         .initial_window_size(stream_window)

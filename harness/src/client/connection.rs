@@ -1,8 +1,9 @@
 //! The connection that calls share, opened again when it is lost.
 
 use super::connect::{Link, Plan, Window, connect};
+use super::rest::{self, Pool};
 use super::tls::Tls;
-use super::{Call, ConnectError, GRACE, OpenCall, Options, Target};
+use super::{Call, ConnectError, GRACE, OpenCall, Options, Protocol, Target, grpc};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -17,7 +18,9 @@ pub struct Client {
 pub(super) struct Shared {
     pub target: Target,
     pub options: Options,
-    tls: Option<Tls>,
+    pub tls: Option<Tls>,
+    /// Connections for REST.
+    pub pool: Pool,
     /// Locked while connecting, so that calls wait for one connection instead of opening one each.
     live: Mutex<Live>,
 }
@@ -44,6 +47,7 @@ impl Client {
                 target,
                 options,
                 tls,
+                pool: Pool::default(),
                 live: Mutex::default(),
             }),
         })
@@ -57,6 +61,9 @@ impl Client {
     /// Opens a call. Never fails: without a connection the call ends at once, on the transport layer.
     pub async fn open(&self, call: &Call) -> OpenCall {
         let started = Instant::now();
+        if call.protocol == Protocol::Rest {
+            return rest::start(call, &self.shared, started);
+        }
         let within = self.shared.options.connect_timeout.min(call.deadline + GRACE);
         let mut again = true;
         loop {
@@ -69,21 +76,25 @@ impl Client {
                 Ok(link) => link,
                 Err(error) => return OpenCall::unconnected(call, &error, started),
             };
-            match OpenCall::start(call, &self.shared, link, started) {
+            match grpc::start(call, &self.shared, link, started) {
                 Ok(open) => return open,
                 // The connection ended in between, before anything of the call was sent.
                 Err(error) if again && (error.is_io() || error.is_go_away()) => {
                     again = false;
                     self.shared.forget_connection();
                 }
-                Err(error) => return OpenCall::unopened(call, &error, started),
+                Err(error) => return grpc::unopened(call, &error, started),
             }
         }
     }
 
-    /// Ok once the target's HTTP/2 SETTINGS have arrived, on a connection of its own.
-    pub async fn probe(&self, within: Duration) -> Result<(), ConnectError> {
-        self.connect(Window::Normal, within).await.map(drop)
+    /// Ok once the target has shown on a connection of its own that it speaks what the protocol needs: for gRPC its HTTP/2
+    /// SETTINGS have arrived, for REST an answer to `HEAD /`, whatever it says.
+    pub async fn probe(&self, protocol: Protocol, within: Duration) -> Result<(), ConnectError> {
+        match protocol {
+            Protocol::Grpc => self.connect(Window::Normal, within).await.map(drop),
+            Protocol::Rest => rest::probe(&self.shared, within).await,
+        }
     }
 
     async fn connect(&self, window: Window, within: Duration) -> Result<Link, ConnectError> {

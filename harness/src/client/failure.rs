@@ -1,5 +1,6 @@
 //! A sentence for every way in which there is no connection.
 
+use super::Target;
 use super::connect::Plan;
 use super::tls::{self, Tls};
 use super::wire::Heard;
@@ -79,6 +80,17 @@ pub enum ConnectError {
     Tls { address: String, reason: String },
     #[error("HTTP/2 with {address} failed: {reason}")]
     Http2 { address: String, reason: String },
+    #[error(
+        "{address} answers HTTP/2 only, and REST without TLS goes over HTTP/1.1: turn on HTTP/1.1 for this port, or write \
+         {instead}"
+    )]
+    OnlyHttp2 { address: String, instead: String },
+    #[error("{address} does not answer in HTTP/1.1: it sent `{sent}`; is it an HTTP port?")]
+    NotHttp1 { address: String, sent: String },
+    #[error("{address} closed the connection without answering ({reason}); is it an HTTP port?")]
+    NoAnswer { address: String, reason: String },
+    #[error("HTTP with {address} failed: {reason}")]
+    Http { address: String, reason: String },
 }
 
 fn presented_text(presented: &[String]) -> String {
@@ -175,5 +187,25 @@ pub(super) fn explain_http2(plan: &Plan<'_>, heard: &Heard, error: Option<&h2::E
             let reason = error.map_or_else(|| "its SETTINGS frame breaks off".to_owned(), ToString::to_string);
             ConnectError::Http2 { address, reason }
         }
+    }
+}
+
+/// HTTP has failed before the first response on a connection.
+pub(super) fn explain_http(target: &Target, heard: &Heard, reason: String) -> ConnectError {
+    let address = target.to_string();
+    let instead = target.with_other_scheme();
+    if heard.is_tls() && !target.is_tls() {
+        return ConnectError::SpeaksTls { address, instead };
+    }
+    if heard.begins_with_settings() && !target.is_tls() {
+        return ConnectError::OnlyHttp2 { address, instead };
+    }
+    match (heard.head.is_empty(), heard.http1()) {
+        (true, _) => ConnectError::NoAnswer { address, reason },
+        (false, None) if !heard.begins_with_settings() => ConnectError::NotHttp1 {
+            address,
+            sent: heard.shown(),
+        },
+        (false, _) => ConnectError::Http { address, reason },
     }
 }

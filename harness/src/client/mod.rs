@@ -6,8 +6,10 @@ mod connection;
 mod failure;
 mod frame;
 mod grpc;
+mod open;
 mod outcome;
 mod request;
+mod rest;
 mod status;
 mod target;
 mod tls;
@@ -16,7 +18,7 @@ mod wire;
 pub use call::*;
 pub use connection::Client;
 pub use failure::ConnectError;
-pub use grpc::{Arrival, Gone, OpenCall, collect};
+pub use open::{Arrival, Gone, OpenCall, collect};
 pub use request::check_metadata;
 pub use target::{Options, Target, TargetError};
 
@@ -25,6 +27,7 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Grpc => "grpc",
+            Protocol::Rest => "rest",
         }
     }
 }

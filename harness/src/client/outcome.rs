@@ -9,10 +9,19 @@ use humantime::format_duration;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How much of an answer that is not gRPC goes into a status message.
+/// More answers than any scenario can mean; a target that floods ends here and not in our memory.
+pub(super) const MAX_MESSAGES: usize = 1_000_000;
+/// See [`MAX_MESSAGES`]; bytes.
+pub(super) const MAX_TOTAL: usize = 512 << 20;
+
+/// How much of an answer that is not of the protocol is read for showing it.
+pub(super) const EXCERPT: usize = 512;
+
+/// How much of it goes into a status message.
 const SHOWN: usize = 200;
 
 pub(super) struct Outcome {
+    protocol: Protocol,
     started: Instant,
     deadline: Duration,
     server_streaming: bool,
@@ -36,6 +45,7 @@ pub(super) struct End {
 impl Outcome {
     pub fn new(call: &Call, started: Instant) -> Self {
         Self {
+            protocol: call.protocol,
             started,
             deadline: call.deadline,
             server_streaming: call.method.server_streaming,
@@ -61,11 +71,16 @@ impl Outcome {
         }
     }
 
-    /// Takes the response head in; says whether it is an answer of gRPC.
-    pub fn head(&mut self, head: &Parts, ended: bool) -> bool {
+    /// Takes the response head in.
+    pub fn http_head(&mut self, head: &Parts) {
         self.http.status = head.status.as_u16();
         self.http.content_type = head.headers.get(CONTENT_TYPE).map(status::shown);
         self.headers = status::metadata(&head.headers, &mut self.violations);
+    }
+
+    /// Takes the response head in; says whether it is an answer of gRPC.
+    pub fn head(&mut self, head: &Parts, ended: bool) -> bool {
+        self.http_head(head);
         self.early = status::read(&head.headers, &self.types, &mut self.violations);
         self.http.trailers_only = ended && self.early.is_some();
         let content_type = self.http.content_type.as_deref().unwrap_or_default();
@@ -102,6 +117,33 @@ impl Outcome {
         &self.headers
     }
 
+    pub fn http(&self) -> &HttpFacts {
+        &self.http
+    }
+
+    /// A status that has come with the response head.
+    pub fn set_early(&mut self, status: Option<Status>) {
+        self.early = status;
+    }
+
+    /// See [`Outcome::set_early`].
+    pub fn take_early(&mut self) -> Option<Status> {
+        self.early.take()
+    }
+
+    /// What a block of trailers says.
+    pub fn trailers(&mut self, block: &HeaderMap) -> (Metadata, Option<Status>) {
+        let metadata = status::metadata(block, &mut self.violations);
+        (metadata, status::read(block, &self.types, &mut self.violations))
+    }
+
+    /// Notes what the wire showed against the protocol, once.
+    pub fn violation(&mut self, text: String) {
+        if !self.violations.contains(&text) {
+            self.violations.push(text);
+        }
+    }
+
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
@@ -120,8 +162,7 @@ impl Outcome {
         let mut trailers = Metadata::default();
         let mut found = None;
         if let Some(block) = &end.trailers {
-            trailers = status::metadata(block, &mut self.violations);
-            found = status::read(block, &self.types, &mut self.violations);
+            (trailers, found) = self.trailers(block);
         }
         let early = self.early.take();
         if early.is_some() && !self.http.trailers_only {
@@ -161,8 +202,8 @@ impl Outcome {
         self.failed(Layer::Application, Code::INTERNAL, text)
     }
 
-    /// HTTP without gRPC.
-    pub fn foreign(self, beginning: &[u8]) -> Observation {
+    /// HTTP without the protocol; `what` should have come.
+    pub fn foreign(self, beginning: &[u8], what: &str) -> Observation {
         let content_type = match &self.http.content_type {
             Some(content_type) => format!("content-type {content_type}"),
             None => "no content-type".to_owned(),
@@ -181,7 +222,7 @@ impl Outcome {
             format!(": {shown}")
         };
         let code = status::from_http(self.http.status);
-        let text = format!("HTTP {} with {content_type}, not a gRPC answer{body}", self.http.status);
+        let text = format!("HTTP {} with {content_type}, not {what}{body}", self.http.status);
         self.failed(Layer::Proxy, code, text)
     }
 
@@ -241,13 +282,14 @@ impl Outcome {
         self.observation(layer, plain(code, message), Metadata::default())
     }
 
-    fn observation(mut self, layer: Layer, status: Status, mut trailers: Metadata) -> Observation {
+    /// The end, with a status of the service's own.
+    pub fn observation(mut self, layer: Layer, status: Status, mut trailers: Metadata) -> Observation {
         if self.http.trailers_only {
             // "Trailers-Only": the one header block is the trailers (PROTOCOL-HTTP2.md, Responses).
             trailers.0.append(&mut self.headers.0);
         }
         Observation {
-            protocol: Protocol::Grpc,
+            protocol: self.protocol,
             status,
             headers: self.headers,
             trailers,
@@ -260,7 +302,7 @@ impl Outcome {
     }
 }
 
-fn plain(code: Code, message: String) -> Status {
+pub(super) fn plain(code: Code, message: String) -> Status {
     Status {
         code,
         message,

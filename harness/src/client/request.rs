@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use http::header::{CONTENT_TYPE, TE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use std::future::poll_fn;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-const AGENT: &str = concat!("stocktake/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("stocktake/", env!("CARGO_PKG_VERSION"));
 
 /// The head of the request, or what is wrong with the call.
 pub(super) fn head(call: &Call, shared: &Shared) -> Result<Request<()>, String> {
@@ -51,7 +51,7 @@ pub fn check_metadata(key: &str, value: &[u8]) -> Result<(), String> {
 }
 
 /// Keys that the client sets itself are replaced, so that a scenario can send them wrong; others add up.
-fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
+pub(super) fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
     let name = HeaderName::from_bytes(key.as_bytes()).map_err(|_| format!("`{key}` is no metadata key"))?;
     let text;
     let value = match key.ends_with("-bin") {
@@ -65,7 +65,7 @@ fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
     let mut value = HeaderValue::from_bytes(value)
         .map_err(|_| format!("the value of the metadata `{key}` has control characters"))?;
     value.set_sensitive(name == http::header::AUTHORIZATION);
-    let own = [TE, CONTENT_TYPE, USER_AGENT].contains(&name) || name.as_str().starts_with("grpc-");
+    let own = [ACCEPT, TE, CONTENT_TYPE, USER_AGENT].contains(&name) || name.as_str().starts_with("grpc-");
     if own {
         headers.insert(name, value);
     } else {
@@ -75,7 +75,7 @@ fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
 }
 
 /// `grpc-timeout`: at most eight digits and a unit, rounded up.
-fn timeout(deadline: Duration) -> String {
+pub(super) fn timeout(deadline: Duration) -> String {
     let nanos = deadline.as_nanos();
     let units = [
         (1, 'n'),

@@ -12,7 +12,10 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Err
 /// What a TLS connection to one target needs.
 #[derive(Clone)]
 pub(super) struct Tls {
-    pub connector: TlsConnector,
+    /// Asks for HTTP/2.
+    pub grpc: TlsConnector,
+    /// Asks for HTTP/2, else HTTP/1.1.
+    pub rest: TlsConnector,
     /// Whose certificate is asked for and checked: the host of `--authority`, else that of the target.
     pub name: ServerName<'static>,
     ca: Option<PathBuf>,
@@ -36,7 +39,11 @@ impl Tls {
             .map_err(invalid)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        let mut asking_for = |protocols: &[&[u8]]| {
+            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            TlsConnector::from(Arc::new(config.clone()))
+        };
+        let (grpc, rest) = (asking_for(&[b"h2"]), asking_for(&[b"h2", b"http/1.1"]));
         let host = match &options.authority {
             Some(authority) => authority_host(authority),
             None => target.host(),
@@ -46,7 +53,8 @@ impl Tls {
             reason: format!("`{host}` is no name that a certificate can bear: {e}"),
         })?;
         Ok(Tls {
-            connector: TlsConnector::from(Arc::new(config)),
+            grpc,
+            rest,
             name,
             ca: options.ca.clone(),
         })

@@ -5,8 +5,10 @@ use base64::Engine;
 use std::{env, fs, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, Options, Target, check_metadata},
-    schema::{ReflectionError, Schema, reflect},
+    client::{Client, Options, Protocol, Target, check_metadata},
+    scenario::error::ScenarioError,
+    schema::{HttpFile, ReflectionError, Schema, reflect},
+    verify::record::Caveat,
 };
 use tokio::time::{Instant, sleep};
 
@@ -81,10 +83,10 @@ pub fn client(target: &Target, args: &ConnectionArgs) -> Result<Client, Refusal>
 }
 
 /// Waits until the target can be reached.
-pub async fn reach(client: &Client, args: &ConnectionArgs) -> Result<(), Refusal> {
+pub async fn reach(client: &Client, protocol: Protocol, args: &ConnectionArgs) -> Result<(), Refusal> {
     let until = args.wait.map(|wait| Instant::now() + wait);
     loop {
-        match client.probe(args.connect_timeout).await {
+        match client.probe(protocol, args.connect_timeout).await {
             Ok(()) => return Ok(()),
             Err(error) => match until {
                 Some(until) if Instant::now() < until => sleep(Duration::from_millis(250)).await,
@@ -103,13 +105,63 @@ pub async fn reach(client: &Client, args: &ConnectionArgs) -> Result<(), Refusal
     }
 }
 
-/// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
-/// for the reader. `wants_contract`: scenarios are about the service of the contract.
-pub async fn schema(
+/// The HTTP rules of `--http-rules`, free of mistakes of their own.
+pub fn http_rules(args: &ConnectionArgs) -> Result<Option<HttpFile>, Refusal> {
+    let Some(file) = &args.http_rules else { return Ok(None) };
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|e| Refusal::input(format!("cannot read {name}: {e}")))?;
+    HttpFile::parse(&name, &text)
+        .map(Some)
+        .map_err(|errors| mistaken(&errors))
+}
+
+/// All mistakes of a file, in its order.
+fn mistaken(errors: &[ScenarioError]) -> Refusal {
+    let mut text: Vec<String> = errors.iter().map(ScenarioError::render).collect();
+    let mistakes = if errors.len() == 1 { "mistake" } else { "mistakes" };
+    text.push(format!(
+        "{} {mistakes} in the HTTP rules; nothing was sent",
+        errors.len()
+    ));
+    Refusal::input(text.join("\n").trim_start_matches("error: ").to_owned())
+}
+
+/// Descriptors and HTTP rules, with notes for the reader.
+pub async fn described(
     client: &Client,
     args: &ConnectionArgs,
-    wants_contract: bool,
-) -> Result<(Schema, Option<String>), Refusal> {
+    rules: Option<HttpFile>,
+    wants: Wants,
+) -> Result<(Schema, Vec<Caveat>), Refusal> {
+    let (schema, note) = schema(client, args, wants).await?;
+    let mut caveats = Vec::new();
+    if let Some(text) = note {
+        let remedy = "turn on reflection, or give --proto or --descriptor-set".to_owned();
+        caveats.push(Caveat { text, remedy });
+    }
+    let schema = match rules {
+        None => schema,
+        Some(file) => schema.with_http(&file).map_err(|errors| mistaken(&errors))?,
+    };
+    caveats.extend(schema.http_notes().iter().map(|text| Caveat {
+        text: text.clone(),
+        remedy: "mend the option, or give the rules with --http-rules".to_owned(),
+    }));
+    Ok((schema, caveats))
+}
+
+/// What the scenarios need of the descriptors.
+#[derive(Clone, Copy)]
+pub struct Wants {
+    /// They are about the service of the contract.
+    pub contract: bool,
+    /// The target need not speak gRPC, by which it would describe itself.
+    pub rest_alone: bool,
+}
+
+/// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
+/// for the reader.
+async fn schema(client: &Client, args: &ConnectionArgs, wants: Wants) -> Result<(Schema, Option<String>), Refusal> {
     if !args.proto.is_empty() {
         let schema = Schema::from_proto(&args.proto, &args.proto_path);
         return schema
@@ -124,7 +176,7 @@ pub async fn schema(
     }
     match reflect(client, REFLECTION_LIMIT).await {
         Ok(schema)
-            if wants_contract
+            if wants.contract
                 && !schema
                     .services()
                     .iter()
@@ -144,6 +196,10 @@ pub async fn schema(
             Some(format!(
                 "the target offers no reflection ({reason}); the built-in contract is used"
             )),
+        )),
+        Err(error) if wants.rest_alone => Ok((
+            Schema::built_in(),
+            Some(format!("{error}; the built-in contract is used")),
         )),
         Err(error) => Err(Refusal::not_judged(format!(
             "{error}; give the descriptors with --proto or --descriptor-set"

@@ -3,7 +3,10 @@
 
 mod child;
 mod connect;
+mod consent;
+mod listeners;
 mod load_suite;
+mod offer;
 mod report;
 mod serve;
 mod verify;

@@ -1,9 +1,9 @@
 //! `stocktake serve`: the only file that names the server crate.
 
 use super::Refusal;
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 use stocktake::{cli::ServeArgs, exit::Exit};
-use stocktake_server::{Config, Fault, Server, Simulate};
+use stocktake_server::{Config, Fault, ServeError, Server, Simulate, Storage, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -12,31 +12,19 @@ pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
     if args.fault.as_deref() == Some("list") {
         return list_faults();
     }
+    let store = storage(&args.store)?;
     let fault = args.fault.as_deref().map(fault).transpose()?;
     let simulate = args.simulate.as_deref().map(simulate).transpose()?.unwrap_or_default();
     log(&args)?;
-    let mut config = Config {
-        listen: args.listen,
-        sample_data: args.sample_data,
-        fault,
-        simulate,
-        ..Config::default()
-    };
-    // Azure Container Apps names them in the environment of a replica.
-    config.revision = args
-        .revision
-        .or_else(|| named("CONTAINER_APP_REVISION"))
-        .or(config.revision);
-    config.replica = args
-        .replica
-        .or_else(|| named("CONTAINER_APP_REPLICA_NAME"))
-        .or(config.replica);
-    let bound = Server::bind(config)
+    let bound = Server::bind(config(args, store, fault, simulate))
         .await
-        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+        .map_err(refused)?;
     // Whoever waits for the line reads it through a pipe.
-    super::print(&format!("listening on {}\n", bound.addr()))
-        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+    let mut lines = format!("listening on {}\n", bound.addr());
+    if let Some(address) = bound.probe_addr() {
+        lines += &format!("probes on {address}\n");
+    }
+    super::print(&lines).map_err(|error| Refusal::not_judged(error.to_string()))?;
     let failed = |error: std::io::Error| Refusal::not_judged(format!("the system gives no signals: {error}"));
     let (mut int, mut term) = (
         signal(SignalKind::interrupt()).map_err(failed)?,
@@ -48,11 +36,62 @@ pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
             _ = term.recv() => {}
         }
     };
-    bound
-        .run(shutdown)
-        .await
-        .map_err(|error| Refusal::not_judged(error.to_string()))?;
+    bound.run(shutdown).await.map_err(refused)?;
     Ok(Exit::Passed)
+}
+
+fn config(args: ServeArgs, store: Storage, fault: Option<Fault>, simulate: Simulate) -> Config {
+    let tls = args.tls_cert.zip(args.tls_key);
+    let limits = args.limits;
+    Config {
+        listen: args.listen,
+        store,
+        sample_data: args.sample_data,
+        fault,
+        simulate,
+        // Azure Container Apps names them in the environment of a replica.
+        revision: args.revision.or_else(|| named("CONTAINER_APP_REVISION")),
+        replica: args.replica.or_else(|| named("CONTAINER_APP_REPLICA_NAME")),
+        probe_listen: args.probe_listen,
+        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        tokens: args.tokens,
+        max_message: limits.max_message_size,
+        max_import_rows: limits.max_import_rows,
+        max_request_memory: limits.max_request_memory,
+        max_header: limits.max_header_size,
+        max_connections: limits.max_connections,
+        max_streams: u32::try_from(limits.max_streams).unwrap_or(u32::MAX),
+        max_watches: limits.max_watches,
+        watch_buffer: limits.watch_buffer,
+        request_timeout: limits.request_timeout,
+        header_timeout: limits.header_timeout,
+        drain: limits.drain,
+        ..Config::default()
+    }
+}
+
+/// The error with its cause.
+fn refused(error: ServeError) -> Refusal {
+    let text = match error.source() {
+        Some(cause) => format!("{error}\n  {cause}"),
+        None => error.to_string(),
+    };
+    if error.is_wrong_input() {
+        Refusal::input(text)
+    } else {
+        Refusal::not_judged(text)
+    }
+}
+
+/// `memory` or `file:PATH`.
+fn storage(text: &str) -> Result<Storage, Refusal> {
+    match text.strip_prefix("file:") {
+        _ if text == "memory" => Ok(Storage::Memory),
+        Some(path) if !path.is_empty() => Ok(Storage::File(path.into())),
+        _ => Err(Refusal::input(format!(
+            "--store `{text}`: write memory or file:PATH, such as file:stocktake.redb"
+        ))),
+    }
 }
 
 fn named(variable: &str) -> Option<String> {
@@ -84,7 +123,8 @@ fn list_faults() -> Result<Exit, Refusal> {
         } else {
             format!(" (also: {})", info.also.join(", "))
         };
-        text += &format!("{:<34} {:<26} {}{also}\n", info.name, info.rule, info.text);
+        let only = if info.fault.is_grpc_only() { " (gRPC only)" } else { "" };
+        text += &format!("{:<34} {:<26} {}{only}{also}\n", info.name, info.rule, info.text);
     }
     super::print(&text).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
     eprintln!("{} faults", all.len());

@@ -1,51 +1,49 @@
 //! `stocktake verify` and `stocktake check`.
 
-use super::{Refusal, child::Service, connect, load_suite};
+use super::{
+    Refusal,
+    child::Service,
+    connect::{self, Wants},
+    consent,
+    listeners::{Listeners, on_signal},
+    load_suite, offer,
+};
 use std::{
     env, fs,
-    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Instant,
 };
 use stocktake::{
-    cli::{Format, LevelChoice, OutputArgs, ProtocolChoice, VerifyArgs},
+    cli::{LevelChoice, OutputArgs, ProtocolChoice, VerifyArgs},
     client::{Protocol, Target},
     exit::Exit,
-    report::{
-        console::{Console, Style},
-        log::Log,
-        store,
+    report::store,
+    scenario::{
+        model::{Action, Scenario, Step},
+        suite::Suite,
     },
-    scenario::suite::Suite,
     schema::Schema,
     verify::{
         engine::{Engine, Options},
-        event::{Event, EventKind},
         fold, link,
         matrix::{self, Case, Selection},
         record::{
             Caveat, Counts, HostRecord, LevelName, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
             VerdictResult,
         },
-        residue, run,
+        run,
         snapshot::Snapshots,
     },
-};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
 };
 
 /// Runs scenarios against a target and writes the run's folder.
 pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let suite = load_suite::load(args.scenarios.as_deref())?;
     let selection = selection(&args)?;
-    let protocols = match args.protocol {
-        ProtocolChoice::Auto | ProtocolChoice::Grpc => vec![Protocol::Grpc],
-    };
-    let matrix = matrix::expand(&suite.scenarios, &protocols, &selection)
+    let rules = connect::http_rules(&args.connection)?;
+    let protocols = offer::protocols(args.protocol);
+    let mut matrix = matrix::expand(&suite.scenarios, &protocols, &selection)
         .map_err(|errors| Refusal::input(errors.join("\nerror: ")))?;
     if args.list {
         return list(&matrix);
@@ -63,11 +61,34 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         .or(service.as_ref().map(|service| service.address.clone()))
         .unwrap_or_default();
     let target = Target::parse(&address).map_err(|error| Refusal::input(error.to_string()))?;
-    consent(&target, &args, &matrix)?;
+    consent::writes(&target, &args)?;
+    let first = protocols.first().copied().unwrap_or(Protocol::Grpc);
+    // What is too much for one protocol need not even be sent a look; all of them are counted once they are known.
+    consent::residue(&target, &args, &matrix, &[first])?;
     let client = connect::client(&target, &args.connection)?;
-    connect::reach(&client, &args.connection).await?;
-    let (schema, note) = connect::schema(&client, &args.connection, wants_contract(&matrix)).await?;
+    connect::reach(&client, first, &args.connection).await?;
+    let wants = Wants {
+        contract: wants_contract(&matrix),
+        rest_alone: first == Protocol::Rest,
+    };
+    let (schema, mut notes) = connect::described(&client, &args.connection, rules, wants).await?;
     link_all(&matrix, &schema, args.stream_budget.into())?;
+    let rest = offer::rest(&client, &schema, &matrix, args.protocol).await;
+    let not_offered = rest
+        .reason()
+        .map(|reason| (Protocol::Rest, reason))
+        .into_iter()
+        .collect();
+    notes.extend(rest.caveat);
+    if rest.left_out {
+        matrix.retain(|case| case.protocol != Protocol::Rest);
+    }
+    let judged = |protocol: &Protocol| {
+        let withheld = *protocol == Protocol::Rest && rest.withheld.is_some();
+        !withheld && matrix.iter().any(|case| case.protocol == *protocol)
+    };
+    let protocols: Vec<Protocol> = protocols.into_iter().filter(judged).collect();
+    consent::residue(&target, &args, &matrix, &protocols)?;
 
     let options = Options {
         run_id: run_id.clone(),
@@ -79,6 +100,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         allow_odd_data: args.allow_odd_data,
         revision_header: args.revision_header.to_ascii_lowercase(),
         expect_revision: args.expect_revision.clone(),
+        no_rest: rest.withheld,
     };
     let snapshot_steps_unjudged = snapshots.is_none() && uses_snapshots(&matrix);
     let engine = Engine::new(client, schema, options, snapshots);
@@ -98,6 +120,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
             },
             descriptors: engine.schema.origin().to_string(),
             protocols,
+            not_offered,
             answered_by: Vec::new(),
         },
         suite: SuiteRecord {
@@ -109,8 +132,9 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         options: recorded_options(&args),
         cases: Vec::new(),
         rules: Vec::new(),
+        coverage: Default::default(),
         residue: Vec::new(),
-        caveats: caveats(note, snapshot_steps_unjudged, &matrix, &suite),
+        caveats: caveats(notes, snapshot_steps_unjudged, &matrix, &suite),
         verdict: Verdict {
             result: VerdictResult::NotJudged,
             exit_code: Exit::NotJudged.code().into(),
@@ -135,6 +159,9 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     record.cases = produced.cases;
     record.residue = produced.residue;
     record.rules = fold::rules(&record.cases);
+    let about = matrix.iter().filter_map(|case| case.scenario.service.as_ref());
+    let about = about.map(|service| service.value.clone()).collect();
+    record.coverage = engine.coverage.record(&about, &record.target.protocols);
     let decides = match args.level {
         LevelChoice::Must => LevelName::Must,
         LevelChoice::Should => LevelName::Should,
@@ -243,46 +270,16 @@ fn wants_contract(matrix: &[Case]) -> bool {
 }
 
 fn uses_snapshots(matrix: &[Case]) -> bool {
-    use stocktake::scenario::model::Action;
-    let named =
-        |step: &stocktake::scenario::model::Step| matches!(&step.action, Action::Call(call) if call.snapshot.is_some());
+    let named = |step: &Step| matches!(&step.action, Action::Call(call) if call.snapshot.is_some());
     matrix
         .iter()
         .any(|case| case.scenario.steps.iter().chain(&case.scenario.setup).any(named))
 }
 
-/// Nothing is written to a target that is not this machine unless somebody agreed, and never more than agreed.
-fn consent(target: &Target, args: &VerifyArgs, matrix: &[Case]) -> Result<(), Refusal> {
-    if target.is_loopback() || args.read_only {
-        return Ok(());
-    }
-    if !args.allow_writes {
-        return Err(Refusal::input(format!(
-            "{target} is not on this machine and scenarios write: agree with --allow-writes, or judge with --read-only"
-        )));
-    }
-    let mut seen: Vec<(*const stocktake::scenario::model::Scenario, Protocol)> = Vec::new();
-    let mut most = 0u64;
-    for case in matrix {
-        let key = (Arc::as_ptr(&case.scenario), case.protocol);
-        if !seen.contains(&key) {
-            seen.push(key);
-            most = most.saturating_add(residue::estimate(&case.scenario));
-        }
-    }
-    if most > args.max_residue {
-        return Err(Refusal::input(format!(
-            "up to {most} things could stay behind on {target}, more than --max-residue {}: raise it, or run less with --filter or --tag",
-            args.max_residue
-        )));
-    }
-    Ok(())
-}
-
 /// Every scenario against the descriptors, before anything is sent.
 fn link_all(matrix: &[Case], schema: &Schema, budget: usize) -> Result<(), Refusal> {
     let mut errors = Vec::new();
-    let mut last: Option<&Arc<stocktake::scenario::model::Scenario>> = None;
+    let mut last: Option<&Arc<Scenario>> = None;
     for case in matrix {
         if !last.is_some_and(|scenario| Arc::ptr_eq(scenario, &case.scenario)) {
             errors.extend(link::check(&case.scenario, schema, budget));
@@ -330,6 +327,13 @@ fn recorded_options(args: &VerifyArgs) -> Vec<(String, String)> {
             LevelChoice::Should => "should".to_owned(),
         },
     )];
+    let protocol = match args.protocol {
+        ProtocolChoice::Auto => None,
+        ProtocolChoice::Grpc => Some("grpc"),
+        ProtocolChoice::Rest => Some("rest"),
+        ProtocolChoice::Both => Some("both"),
+    };
+    options.extend(protocol.map(|name| ("protocol".to_owned(), name.to_owned())));
     let mut flag = |name: &str, on: bool| {
         if on {
             options.push((name.to_owned(), "yes".to_owned()));
@@ -355,18 +359,23 @@ fn recorded_options(args: &VerifyArgs) -> Vec<(String, String)> {
             .collect::<Vec<_>>(),
     );
     list(
+        "http-rules",
+        &args
+            .connection
+            .http_rules
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect::<Vec<_>>(),
+    );
+    list(
         "expect-revision",
         &args.expect_revision.iter().cloned().collect::<Vec<_>>(),
     );
     options
 }
 
-fn caveats(note: Option<String>, snapshots_unjudged: bool, matrix: &[Case], suite: &Suite) -> Vec<Caveat> {
-    let mut caveats = Vec::new();
-    if let Some(text) = note {
-        let remedy = "turn on reflection, or give --proto or --descriptor-set".to_owned();
-        caveats.push(Caveat { text, remedy });
-    }
+fn caveats(notes: Vec<Caveat>, snapshots_unjudged: bool, matrix: &[Case], suite: &Suite) -> Vec<Caveat> {
+    let mut caveats = notes;
     if snapshots_unjudged {
         let text = "approved answers were not compared".to_owned();
         caveats.push(Caveat {
@@ -384,129 +393,8 @@ fn caveats(note: Option<String>, snapshots_unjudged: bool, matrix: &[Case], suit
         let text = format!("{left_out} of {} scenarios were not selected", suite.scenarios.len());
         caveats.push(Caveat {
             text,
-            remedy: "run without --filter and --tag to judge all of them".to_owned(),
+            remedy: "run without --filter, --tag and --protocol to judge all of them".to_owned(),
         });
     }
     caveats
-}
-
-/// The screen and the log, and the clock of the events.
-struct Listeners {
-    began: Instant,
-    seq: u64,
-    console: Console,
-    log: Log,
-}
-
-impl Listeners {
-    fn new(output: &OutputArgs, folder: &Path, run: RunRecord, cases: usize) -> Result<Listeners, Refusal> {
-        let to_stderr = output.format == Format::Json;
-        let tty = if to_stderr {
-            std::io::stderr().is_terminal()
-        } else {
-            std::io::stdout().is_terminal()
-        };
-        let color = tty && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let out: Box<dyn Write + Send> = if to_stderr {
-            Box::new(std::io::stderr())
-        } else {
-            Box::new(std::io::stdout())
-        };
-        let github = env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-        let width = env::var("COLUMNS")
-            .ok()
-            .and_then(|columns| columns.parse().ok())
-            .unwrap_or(110);
-        let console = Console::new(
-            out,
-            Style {
-                tty,
-                color,
-                width,
-                quiet: output.quiet,
-                github,
-            },
-        );
-        let path = folder.join(store::EVENTS);
-        let log =
-            Log::create(&path).map_err(|error| Refusal::input(format!("cannot write {}: {error}", path.display())))?;
-        let mut listeners = Listeners {
-            began: Instant::now(),
-            seq: 0,
-            console,
-            log,
-        };
-        listeners.on_event(EventKind::RunStarted {
-            run: Box::new(run),
-            cases,
-        });
-        Ok(listeners)
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn on_event(&mut self, kind: EventKind) {
-        let event = Event {
-            seq: self.seq,
-            elapsed_ms: self.elapsed_ms(),
-            kind,
-        };
-        self.seq += 1;
-        self.console.on_event(&event);
-        self.log.on_event(&event);
-    }
-
-    fn finish(mut self, record: &RunRecord, folder: &Path, output: &OutputArgs) -> Result<(), Refusal> {
-        self.on_event(EventKind::RunFinished {
-            verdict: record.verdict.clone(),
-        });
-        let broken = |error: std::io::Error| Refusal::not_judged(format!("the results could not be written: {error}"));
-        let stored = store::write(folder, record).map_err(|error| Refusal::not_judged(error.to_string()));
-        let report = folder.join(store::HTML).display().to_string();
-        let shown = self.console.finish(record, stored.is_ok().then_some(report.as_str()));
-        let logged = self.log.finish();
-        let printed = match output.format {
-            Format::Json => super::print(&stocktake::report::json::render(record)),
-            Format::Text => Ok(()),
-        };
-        stored?;
-        shown.and(logged).and(printed).map_err(broken)
-    }
-}
-
-/// The first SIGINT or SIGTERM ends the run with what was judged; a second one ends the process.
-struct Interruption {
-    got: std::sync::Mutex<oneshot::Receiver<Exit>>,
-}
-
-impl Interruption {
-    fn interrupted(&self) -> Option<Exit> {
-        self.got.lock().ok()?.try_recv().ok()
-    }
-}
-
-fn on_signal(engine: Arc<Engine>) -> Interruption {
-    let (send, got) = oneshot::channel();
-    tokio::spawn(async move {
-        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-            return;
-        };
-        let mut next = async || {
-            tokio::select! {
-                _ = int.recv() => Exit::Interrupted,
-                _ = term.recv() => Exit::Terminated,
-            }
-        };
-        let first = next().await;
-        // The receiver lives as long as the run.
-        let _ = send.send(first);
-        engine.interrupted.cancel();
-        let second = next().await;
-        std::process::exit(second.code().into());
-    });
-    Interruption {
-        got: std::sync::Mutex::new(got),
-    }
 }

@@ -108,14 +108,13 @@ impl Console {
         if self.style.quiet {
             return;
         }
-        let protocols: Vec<&str> = run.target.protocols.iter().map(|protocol| protocol.name()).collect();
         let first = Line::of(Tone::Faint, "target   ")
             .with(Tone::Strong, visible(&run.target.address))
             .with(
                 Tone::Faint,
                 format!(
                     "  {}, descriptors: {}",
-                    protocols.join(" and "),
+                    standing::protocols_in_words(run),
                     visible(&run.target.descriptors)
                 ),
             );

@@ -119,6 +119,17 @@ pub(super) fn failed_rules(case: &CaseRecord) -> Vec<String> {
     if failed.is_empty() { case.rules.clone() } else { failed }
 }
 
+/// Why a failure does not decide, or a pass does; with the reason of the known-failing line.
+pub(super) fn note(case: &CaseRecord, standing: Standing) -> Option<String> {
+    let reason = standing::reason(case).map(visible).unwrap_or_default();
+    match standing {
+        Standing::FailedShould => Some("failed at level should, which does not decide".to_owned()),
+        Standing::KnownFailing => Some(format!("known failing: {reason}")),
+        Standing::UnexpectedPass => Some(format!("passed, but listed as known failing: {reason}")),
+        _ => None,
+    }
+}
+
 /// The word in front of a case.
 pub(super) fn label(standing: Standing) -> Line {
     let (tone, word) = match standing {

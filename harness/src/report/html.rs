@@ -1,35 +1,50 @@
-//! `index.html`: the report for people, one file that asks for nothing: no script, no font, no image, no request. Pure.
+//! `index.html`: the report for people, one file that asks for nothing from anywhere. Pure.
 //!
-//! Everything is put in words and classes here; `report.html.j2` only arranges it. The template escapes what it is given
-//! (autoescape is on), and a Content-Security-Policy forbids the page to load or run anything even if it did not.
+//! Everything is put in words and classes here and in the rooms below; the templates only arrange it and escape what they
+//! are given (autoescape is on). A Content-Security-Policy names the one style sheet and the one script of the page by
+//! their hashes and forbids all else, so that a text of a target would not run even if it were not escaped. Without the
+//! script the page reads the same; it filters, opens what a link points at, and remembers the theme.
+
+mod cases;
+mod coverage;
+mod failures;
+mod rules;
+mod timeline;
 
 use super::{
     escape::visible,
-    failure::{self, Excerpt},
     standing::{self, Standing},
     text,
 };
-use crate::verify::record::{CaseRecord, LevelName, MismatchRecord, RuleRecord, RunRecord, VerdictResult};
+use crate::verify::record::{RunRecord, VerdictResult};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Failures shown; more are counted. A browser stays quick, and `run.json` has all.
 const FAILURES: usize = 500;
 
-/// Mismatches shown of one case, and entries of its timeline.
-const MISMATCHES: usize = 20;
-const TIMELINE: usize = 200;
-
 /// Characters of one foreign text.
 const CHARACTERS: usize = 2000;
 
-/// Columns of a source line.
-const SOURCE: usize = 110;
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/script.js");
+
+/// By name; one that ends in .html is escaped.
+const TEMPLATES: [(&str, &str); 6] = [
+    ("parts.html", include_str!("html/parts.j2")),
+    ("page.html", include_str!("html/page.j2")),
+    ("failures.html", include_str!("html/failures.j2")),
+    ("rules.html", include_str!("html/rules.j2")),
+    ("coverage.html", include_str!("html/coverage.j2")),
+    ("cases.html", include_str!("html/cases.j2")),
+];
 
 /// The file's text.
 pub fn render(record: &RunRecord) -> String {
-    // The template and the names in it are part of the program, and the tests render it whole: it fails on no record.
-    // If it did, a page that says so is better than none.
+    // The templates and the names in them are part of the program, and the tests render them whole: they fail on no record.
+    // If they did, a page that says so is better than none.
     page(record).unwrap_or_else(|error| {
         let why = error.to_string().replace('&', "&amp;").replace('<', "&lt;");
         format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>stocktake</title>\n<p>This report cannot be shown ({why}); run.json has all of it.\n")
@@ -40,45 +55,80 @@ fn page(record: &RunRecord) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    // The name ends in .html, which turns the escaping on.
-    environment.add_template("report.html", include_str!("report.html.j2"))?;
-    let deciding = standing::deciding_level(&record.options);
-    let failures = standing::failures(record);
-    let anchors: BTreeMap<String, usize> = failures
-        .iter()
-        .take(FAILURES)
-        .enumerate()
-        .map(|(i, (case, _))| (case.name(), i + 1))
-        .collect();
-    let should_decides = deciding == LevelName::Should;
-    environment.get_template("report.html")?.render(context! {
+    for (name, text) in TEMPLATES {
+        environment.add_template(name, text)?;
+    }
+    let links = Links::of(record);
+    environment.get_template("page.html")?.render(context! {
+        style => Value::from_safe_string(STYLE.to_owned()),
+        script => Value::from_safe_string(SCRIPT.to_owned()),
+        style_hash => Value::from_safe_string(hash(STYLE)), script_hash => Value::from_safe_string(hash(SCRIPT)),
         command => shown(&record.command),
         verdict => verdict(record),
-        facts => facts(record),
+        tiles => tiles(record),
         counts => counts(record),
-        cases_in_words => text::plural(record.verdict.counts.cases, "case", "cases"),
-        judged => text::plural(record.cases.iter().map(|case| case.judged).sum(), "expectation judged", "expectations judged"),
-        elapsed => text::duration(record.elapsed_ms),
-        caveats => list(record.caveats.iter().map(|caveat| context! { text => shown(&caveat.text), remedy => shown(&caveat.remedy) })),
-        failures => list(failures.iter().take(FAILURES).enumerate().map(|(i, (case, standing))| failed_case(case, *standing, i + 1))),
-        failures_hidden => hidden(failures.len(), FAILURES),
-        should_decides,
-        rule_groups => rule_groups(record, &anchors, deciding),
-        rules_passed => rules_passed(record),
-        without_verdict => without_verdict(record),
-        residue => list(record.residue.iter().map(|left| context! { what => shown(&left.what), why => shown(&left.why) })),
-        cases => cases(record, deciding, &anchors),
+        facts => facts(record),
+        answered_by => list(record.target.answered_by.iter().map(|(who, n)| context! { who => shown(who), n => text::plural(*n, "answer", "answers") })),
+        not_offered => list(record.target.not_offered.iter().map(|(protocol, why)| context! { protocol => standing::title(*protocol), why => shown(why) })),
         identity => identity(record),
+        caveats => list(record.caveats.iter().map(|caveat| context! { text => shown(&caveat.text), remedy => shown(&caveat.remedy) })),
+        failures => failures::section(record, &links),
+        rules => rules::section(record, &links),
+        coverage => coverage::section(record),
+        without_verdict => cases::without_verdict(record, &links),
+        residue => list(record.residue.iter().map(|left| context! { what => shown(&left.what), why => shown(&left.why) })),
+        cases => cases::section(record, &links),
     })
+}
+
+/// What a Content-Security-Policy calls the hash of an inline style sheet or script (CSP 3 section 2.3.1).
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// Where things stand on the page.
+struct Links {
+    /// Failures by the name of their case, from 1.
+    failures: BTreeMap<String, usize>,
+    /// Cases by name, from 1.
+    cases: BTreeMap<String, usize>,
+    /// Rules by id, from 1.
+    rules: BTreeMap<String, usize>,
+}
+
+impl Links {
+    fn of(record: &RunRecord) -> Links {
+        let numbered = |names: &mut dyn Iterator<Item = String>| names.zip(1..).collect();
+        Links {
+            failures: numbered(
+                &mut standing::failures(record)
+                    .iter()
+                    .take(FAILURES)
+                    .map(|(case, _)| case.name()),
+            ),
+            cases: numbered(&mut record.cases.iter().map(|case| case.name())),
+            rules: numbered(&mut record.rules.iter().map(|rule| rule.id.clone())),
+        }
+    }
+
+    /// The failure of a case, else its row in the list of all cases.
+    fn case(&self, name: &str) -> String {
+        match (self.failures.get(name), self.cases.get(name)) {
+            (Some(failure), _) => format!("#f{failure}"),
+            (None, Some(case)) => format!("#c{case}"),
+            (None, None) => "#cases".to_owned(),
+        }
+    }
+
+    fn rule(&self, id: &str) -> String {
+        self.rules
+            .get(id)
+            .map_or_else(|| "#rules".to_owned(), |rule| format!("#r{rule}"))
+    }
 }
 
 fn verdict(record: &RunRecord) -> Value {
     let words = standing::verdict_words(record.verdict.result);
-    let class = match record.verdict.result {
-        VerdictResult::Passed => "good",
-        VerdictResult::Failed => "bad",
-        VerdictResult::NotJudged | VerdictResult::Interrupted => "doubt",
-    };
     let mut letters = words.chars();
     let headline: String = letters
         .next()
@@ -86,182 +136,104 @@ fn verdict(record: &RunRecord) -> Value {
         .into_iter()
         .chain(letters)
         .collect();
+    let (class, mark) = match record.verdict.result {
+        VerdictResult::Passed => ("good", "✓"),
+        VerdictResult::Failed => ("bad", "✕"),
+        VerdictResult::NotJudged | VerdictResult::Interrupted => ("doubt", "!"),
+    };
     context! {
-        headline, class,
-        mark => match record.verdict.result {
-            VerdictResult::Passed => "✓",
-            VerdictResult::Failed => "✕",
-            VerdictResult::NotJudged | VerdictResult::Interrupted => "!",
-        },
+        headline, class, mark,
         sentence => shown(&record.verdict.sentence),
-        exit_code => record.verdict.exit_code,
         incomplete => !record.verdict.complete,
         started => shown(&text::instant(&record.started)),
         target => shown(&record.target.address),
     }
 }
 
+/// The numbers at the top.
+fn tiles(record: &RunRecord) -> Value {
+    let counts = &record.verdict.counts;
+    let tile = |name: &str, value: String, note: String| context! { name, value, note };
+    let mut tiles = vec![
+        tile("Cases passed", of(counts.passed, counts.cases), String::new()),
+        tile("Rules held", standing::rules_passed(record), String::new()),
+    ];
+    for (protocol, passed, all) in standing::cases_by_protocol(record) {
+        tiles.push(tile(
+            &format!("Over {}", standing::title(protocol)),
+            of(passed, all),
+            String::new(),
+        ));
+    }
+    for (protocol, _) in &record.target.not_offered {
+        tiles.push(tile(
+            standing::title(*protocol),
+            "not offered".to_owned(),
+            String::new(),
+        ));
+    }
+    let judged = record.cases.iter().map(|case| case.judged).sum();
+    tiles.push(tile("Expectations", text::count(judged), "judged".to_owned()));
+    tiles.push(tile("Took", text::duration(record.elapsed_ms), String::new()));
+    tiles.push(tile("Exit code", record.verdict.exit_code.to_string(), String::new()));
+    Value::from(tiles)
+}
+
+fn of(part: u64, all: u64) -> String {
+    format!("{} of {}", text::count(part), text::count(all))
+}
+
+/// The counts of cases, each with its stretch of the bar in percent.
+fn counts(record: &RunRecord) -> Value {
+    let counts = standing::counts(record);
+    let all = counts.iter().map(|(_, n)| *n).sum::<u64>().max(1) as f64;
+    let mut from = 0.0;
+    list(counts.into_iter().map(|(standing, n)| {
+        let width = n as f64 / all * 100.0;
+        let start = from;
+        from += width;
+        context! {
+            class => if n == 0 { "open" } else { class(standing) }, mark => mark(standing), words => standing.words(),
+            n => text::count(n), any => n > 0, from => format!("{start:.3}%"), width => format!("{width:.3}%"),
+        }
+    }))
+}
+
 /// What was judged, as name and value.
 fn facts(record: &RunRecord) -> Value {
-    let protocols: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
-    let mut facts = vec![
-        ("Target", shown(&record.target.address)),
-        ("Protocol", protocols.join(", ")),
-        ("Descriptors", shown(&record.target.descriptors)),
-    ];
-    let answered: Vec<String> = record
+    let judged: Vec<&str> = record
         .target
-        .answered_by
+        .protocols
         .iter()
-        .map(|(who, n)| format!("{} ({})", visible(who), text::plural(*n, "answer", "answers")))
+        .map(|protocol| standing::title(*protocol))
         .collect();
-    if !answered.is_empty() {
-        facts.push(("Answered by", text::cap(&answered.join(", "), CHARACTERS)));
-    }
-    pairs(facts)
+    pairs(vec![
+        ("Address", shown(&record.target.address)),
+        ("Protocols judged", judged.join(", ")),
+        ("Descriptors", shown(&record.target.descriptors)),
+    ])
 }
 
-fn counts(record: &RunRecord) -> Value {
-    list(standing::counts(record).into_iter().map(|(standing, n)| {
-        context! { class => if n == 0 { "open" } else { class(standing) }, mark => mark(standing), words => standing.words(), n => text::count(n), share => n }
-    }))
-}
-
-fn failed_case(case: &CaseRecord, standing: Standing, anchor: usize) -> Value {
-    context! {
-        anchor, class => class(standing), mark => mark(standing), words => standing.words(), decides => standing.decides(),
-        name => shown(&case.name()),
-        title => shown(&case.title),
-        rules => list(failure::failed_rules(case).iter().take(MISMATCHES).map(|rule| Value::from(shown(rule)))),
-        reason => standing::reason(case).map(shown).unwrap_or_default(),
-        elapsed => text::duration(case.elapsed_ms),
-        place => format!("{}:{}", visible(&case.file), case.line),
-        mismatches => list(case.mismatches.iter().take(MISMATCHES).map(|one| mismatch(one, failure::is_mixed(case)))),
-        mismatches_hidden => hidden(case.mismatches.len(), MISMATCHES),
-        left => shown(&case.left.join(", ")),
-        timeline => list(case.timeline.iter().take(TIMELINE).map(|entry| context! {
-            at => text::offset(entry.at_ms), step => name(&entry.step), kind => name(&entry.kind), text => shown(&entry.text),
-        })),
-        timeline_hidden => hidden(case.timeline.len(), TIMELINE),
-    }
-}
-
-/// `mixed`: the case fails different rules, so each mismatch names its own.
-fn mismatch(mismatch: &MismatchRecord, mixed: bool) -> Value {
-    let excerpt = Excerpt::of(mismatch, SOURCE);
-    context! {
-        place => format!("{}:{}:{}", visible(&mismatch.file), mismatch.line, mismatch.column),
-        step => if mismatch.step.starts_with("step ") { shown(&mismatch.step) } else { format!("step {}", shown(&mismatch.step)) },
-        line => mismatch.line,
-        source => excerpt.source,
-        carets => format!("{}{}", " ".repeat(excerpt.indent), "^".repeat(excerpt.carets)),
-        summary => shown(&mismatch.summary),
-        rules => if mixed { shown(&mismatch.rules.join(", ")) } else { String::new() },
-        should => mixed && mismatch.level == LevelName::Should,
-        details => list(mismatch.details.iter().map(|(label, detail)| context! { label => name(label), text => shown(detail) })),
-    }
-}
-
-/// Rules by what stands before the first dot, groups and rules in the record's order.
-fn rule_groups(record: &RunRecord, anchors: &BTreeMap<String, usize>, deciding: LevelName) -> Value {
-    let mut groups: Vec<(&str, Vec<&RuleRecord>)> = Vec::new();
-    for rule in &record.rules {
-        let prefix = rule.id.split('.').next().unwrap_or_default();
-        match groups.iter_mut().find(|(group, _)| *group == prefix) {
-            Some((_, rules)) => rules.push(rule),
-            None => groups.push((prefix, vec![rule])),
-        }
-    }
-    list(groups.into_iter().map(|(prefix, rules)| {
-        context! { prefix => shown(prefix), rules => list(rules.into_iter().map(|rule| rule_row(rule, anchors, deciding))) }
-    }))
-}
-
-fn rule_row(rule: &RuleRecord, anchors: &BTreeMap<String, usize>, deciding: LevelName) -> Value {
-    let standing = standing::of_rule(rule, deciding);
-    let links = rule.failed_cases.iter().take(MISMATCHES).map(|case| {
-        context! { name => shown(case), anchor => anchors.get(case).copied().unwrap_or(0) }
-    });
-    context! {
-        id => shown(&rule.id), text => shown(&rule.text), class => class(standing), mark => mark(standing),
-        words => standing.words(),
-        level => match rule.level {
-            LevelName::Must => "must",
-            LevelName::Should => "should",
-        },
-        passed => cell(rule.passed), failed => cell(rule.failed), not_judged => cell(rule.not_judged),
-        any_passed => rule.passed > 0, any_failed => rule.failed > 0, any_not_judged => rule.not_judged > 0,
-        links => list(links),
-    }
-}
-
-/// A count in a table: what is not there does not shout.
-fn cell(n: u64) -> String {
-    if n == 0 { "–".to_owned() } else { text::count(n) }
-}
-
-fn rules_passed(record: &RunRecord) -> String {
-    let passed = record
-        .rules
-        .len()
-        .saturating_sub(standing::rules_not_passed(record).len());
-    format!(
-        "{} of {} passed",
-        text::count(passed as u64),
-        text::plural(record.rules.len() as u64, "rule", "rules")
-    )
-}
-
-fn without_verdict(record: &RunRecord) -> Value {
-    list(standing::without_verdict(record).into_iter().map(|(standing, reason, cases)| {
-        context! {
-            class => class(standing), mark => mark(standing), words => standing.words(), reason => shown(reason),
-            cases => list(cases.iter().map(|case| Value::from(shown(&case.name())))),
-            n => text::plural(cases.len() as u64, "case", "cases"),
-        }
-    }))
-}
-
-fn cases(record: &RunRecord, deciding: LevelName, anchors: &BTreeMap<String, usize>) -> Value {
-    list(record.cases.iter().map(|case| {
-        let standing = standing::of_case(case, deciding);
-        context! {
-            class => class(standing), mark => mark(standing), words => standing.words(),
-            name => shown(&case.name()), title => shown(&case.title),
-            judged => text::count(case.judged), elapsed => text::duration(case.elapsed_ms),
-            anchor => anchors.get(&case.name()).copied().unwrap_or(0),
-        }
-    }))
-}
-
+/// By what it was judged.
 fn identity(record: &RunRecord) -> Value {
+    let suite = format!(
+        "{}, {}",
+        visible(&record.suite.name),
+        text::plural(record.suite.files as u64, "file", "files")
+    );
+    let cpus = text::plural(record.host.cpus as u64, "processor", "processors");
     let options: Vec<String> = record
         .options
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let mut facts = vec![
-        ("Run", shown(&record.run_id)),
+        ("Run id", shown(&record.run_id)),
         ("Started", shown(&text::instant(&record.started))),
-        ("Took", text::duration(record.elapsed_ms)),
-        (
-            "Suite",
-            format!(
-                "{}, {}",
-                visible(&record.suite.name),
-                text::plural(record.suite.files as u64, "file", "files")
-            ),
-        ),
+        ("Suite", text::cap(&suite, CHARACTERS)),
         ("Suite SHA-256", shown(&record.suite.sha256)),
         ("stocktake", shown(&record.host.stocktake)),
-        (
-            "Host",
-            format!(
-                "{}, {}",
-                visible(&record.host.system),
-                text::plural(record.host.cpus as u64, "processor", "processors")
-            ),
-        ),
+        ("Host", format!("{}, {cpus}", visible(&record.host.system))),
     ];
     if !options.is_empty() {
         facts.push(("Options", shown(&options.join(" "))));
@@ -313,60 +285,5 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample;
-
-    /// What follows the style sheet, which is not worth a snapshot.
-    fn body(page: &str) -> &str {
-        page.split_once("</head>").map_or(page, |(_, body)| body)
-    }
-
-    #[test]
-    fn a_run_with_one_of_everything() {
-        insta::assert_snapshot!(body(&render(&sample::failing())));
-    }
-
-    #[test]
-    fn a_run_that_passes_is_calm() {
-        insta::assert_snapshot!(body(&render(&sample::passing())));
-    }
-
-    #[test]
-    fn asks_for_nothing_from_anywhere() {
-        let page = render(&sample::failing());
-        for resource in [
-            "src=",
-            "srcset=",
-            "url(",
-            "@import",
-            "<script",
-            "<link",
-            "<iframe",
-            "<object",
-            "http-equiv=\"refresh",
-        ] {
-            assert!(!page.contains(resource), "{resource} in the page");
-        }
-        for (at, _) in page.match_indices("href=\"") {
-            assert!(
-                page.get(at + 6..).is_some_and(|link| link.starts_with('#')),
-                "a link leaves the page"
-            );
-        }
-        assert!(page.contains("default-src 'none'"));
-    }
-
-    #[test]
-    fn a_hostile_text_stays_text() {
-        let page = render(&sample::hostile());
-        assert!(!page.contains("<script") && !page.contains("<img"));
-        assert!(!page.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'));
-        // No tag of the page is closed or opened by the text: the same elements as for a harmless one.
-        let tags = |page: &str, tag: &str| page.matches(tag).count();
-        for tag in ["<pre", "<details", "<section", "<table"] {
-            let close = tag.replace('<', "</");
-            assert_eq!(tags(&page, tag), tags(&page, &close), "{tag}");
-        }
-    }
-}
+#[allow(clippy::unwrap_used)]
+mod tests;

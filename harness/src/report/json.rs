@@ -105,7 +105,7 @@ mod tests {
             "".to_owned(),
             "[]".to_owned(),
             "{\"run_id\": 1}".to_owned(),
-            text.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1),
+            text.replacen("\"schema_version\": 2", "\"schema_version\": 1", 1),
             text.replacen("\"run_id\"", "\"runid\"", 1),
             unknown_case_field,
             beside_a_unit_variant,

@@ -75,33 +75,26 @@ fn test_case(case: &CaseRecord, record: &RunRecord) -> TestCase {
 }
 
 fn status(case: &CaseRecord, standing: Standing, verdict: VerdictResult) -> TestCaseStatus {
-    let reason = standing::reason(case).map(visible).unwrap_or_default();
+    let said = || {
+        let reason = standing::reason(case).map(visible).unwrap_or_default();
+        failure::note(case, standing).unwrap_or_else(|| format!("{}: {reason}", standing.words()))
+    };
     let (mut status, message) = match standing {
         Standing::Passed => return TestCaseStatus::success(),
         Standing::Failed => {
-            let first = case
-                .mismatches
-                .first()
-                .map_or(standing.words(), |mismatch| &mismatch.summary);
+            let first = case.mismatches.first();
+            let first = first.map_or(standing.words(), |mismatch| &mismatch.summary);
             (
                 TestCaseStatus::non_success(NonSuccessKind::Failure),
                 visible(first).into_owned(),
             )
         }
-        Standing::UnexpectedPass => {
-            let message = format!("passed, but listed as known failing: {reason}");
-            (TestCaseStatus::non_success(NonSuccessKind::Failure), message)
+        Standing::UnexpectedPass => (TestCaseStatus::non_success(NonSuccessKind::Failure), said()),
+        Standing::NotJudged if verdict != VerdictResult::Passed => {
+            (TestCaseStatus::non_success(NonSuccessKind::Error), said())
         }
-        Standing::FailedShould => (
-            TestCaseStatus::skipped(),
-            "failed at level should, which does not decide".to_owned(),
-        ),
-        Standing::NotJudged if verdict != VerdictResult::Passed => (
-            TestCaseStatus::non_success(NonSuccessKind::Error),
-            format!("not judged: {reason}"),
-        ),
-        Standing::KnownFailing | Standing::NotJudged | Standing::Skipped => {
-            (TestCaseStatus::skipped(), format!("{}: {reason}", standing.words()))
+        Standing::FailedShould | Standing::KnownFailing | Standing::NotJudged | Standing::Skipped => {
+            (TestCaseStatus::skipped(), said())
         }
     };
     status

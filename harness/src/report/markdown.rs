@@ -4,18 +4,25 @@
 //! first, with a line that says how many.
 
 use super::{
+    coverage::{self, Share},
     escape::{code_span, fence, markdown as text_of},
     failure,
-    standing::{self, Standing},
+    standing::{self, OnProtocol, Standing},
     text,
 };
-use crate::verify::record::{CaseRecord, LevelName, RunRecord, VerdictResult};
+use crate::{
+    client::Protocol,
+    verify::record::{CaseRecord, RuleRecord, RunRecord, VerdictResult},
+};
 
 /// Bytes for the failures.
 const FAILURES_BYTES: usize = 600_000;
 
-/// Bytes for the rows of each other list: five of them and the failures leave 100,000 for all else.
-const LIST_BYTES: usize = 60_000;
+/// Bytes for the rows of each other list: seven of them and the failures leave 80,000 for all else.
+const LIST_BYTES: usize = 45_000;
+
+/// Names in one line of what was not exercised.
+const GAP: usize = 40;
 
 /// Characters of one foreign text.
 const CHARACTERS: usize = 300;
@@ -40,18 +47,23 @@ pub fn render(record: &RunRecord) -> String {
         cases(record),
         text::duration(record.elapsed_ms)
     ));
+    page.push_str(&by_protocol(record));
     rules(record, &mut page);
     failures(record, &mut page);
     without_verdict(record, &mut page);
     residue(record, &mut page);
     caveats(record, &mut page);
+    coverage(record, &mut page);
     page.push_str(&identity(record));
     page
 }
 
 fn target(record: &RunRecord) -> String {
-    let protocols: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
-    format!("{} ({})", code(&record.target.address), protocols.join(", "))
+    format!(
+        "{} ({})",
+        code(&record.target.address),
+        standing::protocols_in_words(record)
+    )
 }
 
 fn cases(record: &RunRecord) -> String {
@@ -59,16 +71,29 @@ fn cases(record: &RunRecord) -> String {
         .into_iter()
         .map(|(standing, n)| format!("{} {}", text::count(n), standing.words()))
         .collect();
-    let incomplete = if record.verdict.complete {
-        ""
-    } else {
-        ", not run to the end"
-    };
     format!(
-        "{}: {}{incomplete}",
+        "{}: {}{}",
         text::plural(record.verdict.counts.cases, "case", "cases"),
-        counts.join(", ")
+        counts.join(", "),
+        standing::unfinished(record)
     )
+}
+
+/// What each protocol came to, where there is more than one.
+fn by_protocol(record: &RunRecord) -> String {
+    let protocols = standing::cases_by_protocol(record);
+    if protocols.len() < 2 {
+        return String::new();
+    }
+    let line = |(protocol, passed, all): &(Protocol, u64, u64)| {
+        let all = text::plural(*all, "case", "cases");
+        format!(
+            "{}: {} of {all} passed",
+            standing::title(*protocol),
+            text::count(*passed)
+        )
+    };
+    format!("{}\n\n", protocols.iter().map(line).collect::<Vec<_>>().join(" · "))
 }
 
 fn rules(record: &RunRecord, page: &mut String) {
@@ -80,16 +105,27 @@ fn rules(record: &RunRecord, page: &mut String) {
         ));
         return;
     }
-    page.push_str("### Rules not passed\n\n");
-    page.push_str("| rule | level | verdict | failed | passed | says |\n| --- | --- | --- | ---: | ---: | --- |\n");
+    let protocols = standing::protocols(record);
+    let columns: String = protocols
+        .iter()
+        .map(|of| format!(" {} |", standing::title(*of)))
+        .collect();
+    page.push_str(&format!(
+        "### Rules not passed\n\n{} of {} held.\n\n| rule | level | verdict |{columns} says |\n| --- | --- | --- |{} --- |\n",
+        text::count(record.rules.len().saturating_sub(rules.len()) as u64),
+        text::plural(record.rules.len() as u64, "rule", "rules"),
+        " --- |".repeat(protocols.len())
+    ));
     let rows = rules.iter().map(|(rule, standing)| {
+        let cells: String = protocols
+            .iter()
+            .map(|of| format!(" {} |", cell(rule, *of, record)))
+            .collect();
         format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} |{cells} {} |\n",
             code(&rule.id).replace('|', "\\|"),
-            level(rule.level),
+            rule.level.name(),
             standing_cell(*standing),
-            text::count(rule.failed),
-            text::count(rule.passed),
             foreign(&rule.text)
         )
     });
@@ -97,6 +133,76 @@ fn rules(record: &RunRecord, page: &mut String) {
     if rules.iter().any(|(_, standing)| *standing == Standing::FailedShould) {
         page.push_str("A failed `should` rule does not decide the verdict; `--level should` lets it.\n\n");
     }
+}
+
+/// A rule on one protocol: how many cases failed it, or held it.
+fn cell(rule: &RuleRecord, protocol: Protocol, record: &RunRecord) -> String {
+    match standing::on_protocol(rule, protocol, record) {
+        OnProtocol::NotOffered => "not offered".to_owned(),
+        OnProtocol::NoCase => "no case".to_owned(),
+        OnProtocol::Judged(standing, tally) => match standing {
+            Standing::Failed | Standing::FailedShould => {
+                format!("{} {}", icon(standing), standing::failed_of(tally.failed, tally.passed))
+            }
+            Standing::Passed => format!("{} {}", icon(standing), text::count(tally.passed)),
+            _ => standing_cell(standing),
+        },
+    }
+}
+
+/// What was called and what was not.
+fn coverage(record: &RunRecord, page: &mut String) {
+    let reach = coverage::reach(record);
+    if coverage::all_methods(record).next().is_none() {
+        return;
+    }
+    let share = |share: Share| format!("{} of {}", text::count(share.reached), text::count(share.of));
+    page.push_str("<details><summary>Coverage</summary>\n\n");
+    page.push_str(
+        "| | methods called | request fields set | response fields seen | judged |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for of in &reach {
+        let shares = [of.methods, of.request, of.response, of.judged].map(share);
+        page.push_str(&format!(
+            "| {} | {} |\n",
+            standing::title(of.protocol),
+            shares.join(" | ")
+        ));
+    }
+    page.push_str("\n| method | over | calls | ended |\n| --- | --- | ---: | --- |\n");
+    let rows = coverage::all_methods(record).map(|method| {
+        let ends: Vec<String> = method
+            .ends
+            .iter()
+            .map(|(end, n)| format!("{} {}", foreign(end), text::count(*n)))
+            .collect();
+        format!(
+            "| {} | {} | {} | {} |\n",
+            code(coverage::short(&method.method)).replace('|', "\\|"),
+            standing::title(method.protocol),
+            text::count(method.calls),
+            ends.join(", ")
+        )
+    });
+    list(rows, "method", "methods", page);
+    let gaps = coverage::gaps(record).into_iter().map(|gap| {
+        let names = gap
+            .items
+            .iter()
+            .take(GAP)
+            .map(|item| code(item))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = gap.items.len().saturating_sub(GAP) as u64;
+        let more = if more > 0 {
+            format!(" and {} more", text::count(more))
+        } else {
+            String::new()
+        };
+        format!("- {}: {names}{more}\n", gap.what)
+    });
+    list(gaps, "gap", "gaps", page);
+    page.push_str("</details>\n\n");
 }
 
 fn failures(record: &RunRecord, page: &mut String) {
@@ -230,13 +336,6 @@ fn bounded(rows: impl Iterator<Item = String>, bytes: usize, page: &mut String) 
         }
     }
     cut
-}
-
-fn level(level: LevelName) -> &'static str {
-    match level {
-        LevelName::Must => "must",
-        LevelName::Should => "should",
-    }
 }
 
 fn icon(standing: Standing) -> &'static str {

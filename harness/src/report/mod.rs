@@ -7,6 +7,7 @@
 
 pub mod annotations;
 pub mod console;
+pub mod coverage;
 pub mod escape;
 pub mod failure;
 pub mod html;

@@ -95,6 +95,7 @@ pub fn passing() -> RunRecord {
             address: "http://127.0.0.1:50051".into(),
             descriptors: "reflection v1".into(),
             protocols: vec![Protocol::Grpc],
+            not_offered: vec![(Protocol::Rest, "GET /v1/products answered HTTP 404".into())],
             answered_by: vec![("rev-7/replica-a".into(), 211)],
         },
         suite: SuiteRecord {
@@ -110,6 +111,7 @@ pub fn passing() -> RunRecord {
         options: vec![("level".into(), "must".into()), ("jobs".into(), "8".into())],
         cases,
         rules,
+        coverage: Coverage::default(),
         residue: vec![residue("product st-8q2m4x-bounds", "")],
         caveats: vec![],
         verdict: Verdict {
@@ -152,6 +154,8 @@ pub fn failing() -> RunRecord {
         file: nan.file.clone(),
         line: 41,
         column: 17,
+        before: vec![],
+        after: vec![],
         source: "    expect: { status: INVALID_ARGUMENT }".into(),
         width: 24,
         summary: "status is OK, expected INVALID_ARGUMENT".into(),
@@ -175,6 +179,8 @@ pub fn failing() -> RunRecord {
         file: known.file.clone(),
         line: 33,
         column: 7,
+        before: vec![],
+        after: vec![],
         source: "      status: OK".into(),
         width: 10,
         summary: "status is ALREADY_EXISTS, expected OK".into(),
@@ -224,7 +230,14 @@ pub fn failing() -> RunRecord {
         record.cases.push(lost);
     }
     if let Some(watch) = record.rules.last_mut() {
-        (watch.passed, watch.failed, watch.verdict) = (0, 1, RuleVerdict::Failed);
+        *watch = rule(
+            "watch.category",
+            LevelName::Must,
+            "category filters as in ListProducts",
+            0,
+            1,
+            0,
+        );
         watch.failed_cases = vec!["watch_category_filter (grpc)".into()];
     }
     let mut bulk = rule(
@@ -236,6 +249,9 @@ pub fn failing() -> RunRecord {
         0,
     );
     bulk.verdict = RuleVerdict::KnownFailing;
+    bulk.protocols
+        .iter_mut()
+        .for_each(|tally| tally.verdict = RuleVerdict::KnownFailing);
     bulk.failed_cases = vec!["bulk_duplicates (grpc)".into()];
     let mut price = rule(
         "create.invalid-price",
@@ -266,6 +282,9 @@ pub fn failing() -> RunRecord {
             2,
         ),
     ]);
+    for rule in record.rules.iter_mut().filter(|rule| rule.id == "rpc.health") {
+        rule.protocols.iter_mut().for_each(|tally| tally.skipped = 1);
+    }
     record
         .residue
         .push(residue("product st-8q2m4x-watched", "clean-up answered UNAVAILABLE"));
@@ -275,6 +294,8 @@ pub fn failing() -> RunRecord {
     });
     record.target.answered_by = vec![("rev-7/replica-a".into(), 180), ("rev-8/replica-b".into(), 31)];
     record.elapsed_ms = 74_310;
+    record.coverage = coverage();
+    on_rest_too(&mut record);
     record.verdict = Verdict {
         result: VerdictResult::Failed,
         exit_code: 1,
@@ -282,16 +303,56 @@ pub fn failing() -> RunRecord {
         complete: false,
         counts: Counts {
             cases: record.cases.len() as u64,
-            passed: 3,
+            passed: 4,
             failed: 1,
             failed_should: 1,
             known_failing: 1,
             unexpected_pass: 1,
-            skipped: 1,
+            skipped: 2,
             not_judged: 2,
         },
     };
     record
+}
+
+/// One rule that holds there, and one that is skipped.
+fn on_rest_too(record: &mut RunRecord) {
+    record.target.protocols.push(Protocol::Rest);
+    record.target.not_offered.clear();
+    let rest = |record: &RunRecord, scenario: &str| {
+        let case = record.cases.iter().find(|case| case.scenario == scenario).cloned();
+        case.map(|case| CaseRecord {
+            protocol: Protocol::Rest,
+            mismatches: vec![],
+            timeline: vec![],
+            left: vec![],
+            ..case
+        })
+    };
+    let watch = rest(record, "watch_category_filter").map(|case| CaseRecord {
+        outcome: Outcome::Passed,
+        ..case
+    });
+    let health = rest(record, "rpc_health");
+    record.cases.extend(watch.into_iter().chain(health));
+    for rule in &mut record.rules {
+        let (passed, not_judged, verdict) = match rule.id.as_str() {
+            "watch.category" => (1, 0, RuleVerdict::Passed),
+            "rpc.health" => (0, 1, RuleVerdict::NotJudged),
+            _ => continue,
+        };
+        rule.passed += passed;
+        rule.not_judged += not_judged;
+        let protocol = Protocol::Rest;
+        rule.protocols.push(ProtocolTally {
+            protocol,
+            passed,
+            failed: 0,
+            not_judged,
+            skipped: not_judged,
+            verdict,
+        });
+    }
 }
 
 /// What a hostile target and a hostile scenario would like to smuggle into a report.
@@ -317,10 +378,13 @@ pub fn hostile() -> RunRecord {
             mismatch.summary = bad();
             mismatch.details = vec![("got".into(), bad()), (bad(), "label".into())];
             mismatch.source = format!("      # {HOSTILE}");
+            mismatch.before = vec![bad()];
+            mismatch.after = vec![bad()];
             mismatch.rules.push(bad());
         }
         for entry in &mut case.timeline {
             entry.text = bad();
+            entry.step = format!("{} {HOSTILE}", entry.step);
         }
     }
     for rule in &mut record.rules {
@@ -334,6 +398,14 @@ pub fn hostile() -> RunRecord {
         text: bad(),
         remedy: bad(),
     });
+    for method in &mut record.coverage.methods {
+        method.method = format!("{HOSTILE}/{HOSTILE}");
+        method.ends.push((bad(), 1));
+        method.request.iter_mut().for_each(|field| field.field = bad());
+        method.response.iter_mut().for_each(|field| field.field = bad());
+    }
+    record.coverage.services_not_called.push(bad());
+    record.target.not_offered.push((Protocol::Rest, bad()));
     record.target.address = bad();
     record.target.answered_by.push((bad(), 1));
     record.suite.name = bad();
@@ -377,6 +449,84 @@ fn rule(id: &str, level: LevelName, text: &str, passed: u64, failed: u64, not_ju
         not_judged,
         failed_cases: vec![],
         verdict,
+        protocols: vec![ProtocolTally {
+            protocol: Protocol::Grpc,
+            passed,
+            failed,
+            not_judged,
+            skipped: 0,
+            verdict,
+        }],
+    }
+}
+
+fn method(
+    name: &str,
+    protocol: Protocol,
+    ends: &[(&str, u64)],
+    request: &[(&str, u64)],
+    response: &[(&str, u64, u64)],
+) -> MethodCoverage {
+    let request = request.iter().map(|(field, set)| RequestField {
+        field: (*field).into(),
+        set: *set,
+    });
+    let response = response.iter().map(|(field, set, judged)| ResponseField {
+        field: (*field).into(),
+        set: *set,
+        judged: *judged,
+    });
+    MethodCoverage {
+        method: name.into(),
+        protocol,
+        described: !name.contains("NoSuch"),
+        calls: ends.iter().map(|(_, n)| n).sum(),
+        ends: ends.iter().map(|(end, n)| ((*end).to_owned(), *n)).collect(),
+        request: request.collect(),
+        response: response.collect(),
+        fields_left_out: 0,
+    }
+}
+
+fn coverage() -> Coverage {
+    use Protocol::{Grpc, Rest};
+    let (get, watch) = (
+        "inventory.InventoryService/GetProduct",
+        "inventory.InventoryService/WatchStockChanges",
+    );
+    Coverage {
+        methods: vec![
+            method(
+                get,
+                Grpc,
+                &[("OK", 1204), ("NOT_FOUND", 3)],
+                &[("id", 1206)],
+                &[("id", 1204, 9), ("description", 0, 2)],
+            ),
+            method(get, Rest, &[], &[("id", 0)], &[("id", 0, 0), ("description", 0, 0)]),
+            method(
+                watch,
+                Grpc,
+                &[("DEADLINE_EXCEEDED", 1), ("connection", 1), ("client", 12)],
+                &[("category", 14), ("threshold", 0)],
+                &[("product_id", 40, 4), ("timestamp", 40, 0)],
+            ),
+            method(
+                watch,
+                Rest,
+                &[("OK", 2)],
+                &[("category", 2), ("threshold", 0)],
+                &[("product_id", 4, 1), ("timestamp", 4, 1)],
+            ),
+        ],
+        by_the_way: vec![method(
+            "inventory.InventoryService/NoSuchMethod",
+            Grpc,
+            &[("UNIMPLEMENTED", 1)],
+            &[],
+            &[],
+        )],
+        services_not_called: vec!["inventory.Admin".into()],
     }
 }
 
@@ -397,7 +547,9 @@ fn watch_mismatches() -> Vec<MismatchRecord> {
             file: file.clone(),
             line: 72,
             column: 9,
+            before: vec!["    expect:".into(), "      messages:".into()],
             source: "        exactly:".into(),
+            after: vec!["          - { product_id: \"${{ watched.response.id }}\", reason: sale }".into()],
             width: 7,
             summary: "3 messages, expected 2".into(),
             details: vec![
@@ -418,6 +570,8 @@ fn watch_mismatches() -> Vec<MismatchRecord> {
             file,
             line: 105,
             column: 9,
+            before: vec![],
+            after: vec![],
             source: "        each:".into(),
             width: 4,
             summary: r#"message [1]: message.product_name == "watched" is false: "other" == "watched""#.into(),

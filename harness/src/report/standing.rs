@@ -1,7 +1,14 @@
 //! How a case or a rule stands once levels are weighed: which failures decide the verdict and which are only shown.
 //! Every report takes its words and their order from here. Pure.
 
-use crate::verify::record::{CaseRecord, LevelName, Outcome, RuleRecord, RuleVerdict, RunRecord, VerdictResult};
+use super::text;
+use crate::{
+    client::Protocol,
+    verify::record::{
+        CaseRecord, LevelName, Outcome, ProtocolTally, RuleRecord, RuleVerdict, RunRecord, VerdictResult,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a case stands, the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,13 +95,128 @@ pub fn reason(case: &CaseRecord) -> Option<&str> {
 
 /// How a rule stands, in the words for cases.
 pub fn of_rule(rule: &RuleRecord, deciding: LevelName) -> Standing {
-    match rule.verdict {
+    of_verdict(rule.verdict, rule.level, deciding)
+}
+
+fn of_verdict(verdict: RuleVerdict, level: LevelName, deciding: LevelName) -> Standing {
+    match verdict {
         RuleVerdict::Passed => Standing::Passed,
-        RuleVerdict::Failed if rule.level <= deciding => Standing::Failed,
+        RuleVerdict::Failed if level <= deciding => Standing::Failed,
         RuleVerdict::Failed => Standing::FailedShould,
         RuleVerdict::KnownFailing => Standing::KnownFailing,
         RuleVerdict::NotJudged => Standing::NotJudged,
     }
+}
+
+/// How a rule stands on one protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnProtocol<'a> {
+    /// As its cases say.
+    Judged(Standing, &'a ProtocolTally),
+    /// The target does not offer the protocol.
+    NotOffered,
+    /// No case of the run looks at the rule there: it is another protocol's alone, or a filter left it out.
+    NoCase,
+}
+
+/// A rule's cell in the table of rules and protocols.
+pub fn on_protocol<'a>(rule: &'a RuleRecord, protocol: Protocol, record: &RunRecord) -> OnProtocol<'a> {
+    if record
+        .target
+        .not_offered
+        .iter()
+        .any(|(missing, _)| *missing == protocol)
+    {
+        return OnProtocol::NotOffered;
+    }
+    let Some(tally) = rule.protocols.iter().find(|tally| tally.protocol == protocol) else {
+        return OnProtocol::NoCase;
+    };
+    let standing = match of_verdict(tally.verdict, rule.level, deciding_level(&record.options)) {
+        Standing::NotJudged if tally.skipped > 0 && tally.skipped == tally.not_judged => Standing::Skipped,
+        standing => standing,
+    };
+    OnProtocol::Judged(standing, tally)
+}
+
+/// The cases that have something to say about each rule, in the order of the matrix.
+pub fn cases_by_rule(record: &RunRecord) -> BTreeMap<&str, Vec<&CaseRecord>> {
+    let mut by_rule: BTreeMap<&str, Vec<&CaseRecord>> = BTreeMap::new();
+    for case in &record.cases {
+        let named = case
+            .rules
+            .iter()
+            .chain(case.mismatches.iter().flat_map(|mismatch| &mismatch.rules));
+        let named: BTreeSet<&str> = named.map(String::as_str).collect();
+        for rule in named {
+            by_rule.entry(rule).or_default().push(case);
+        }
+    }
+    by_rule
+}
+
+/// The protocols that a run was asked to judge, offered or not.
+pub fn protocols(record: &RunRecord) -> Vec<Protocol> {
+    let missing = record.target.not_offered.iter().map(|(protocol, _)| *protocol);
+    let mut protocols: Vec<Protocol> = record.target.protocols.iter().copied().chain(missing).collect();
+    protocols.sort();
+    protocols.dedup();
+    protocols
+}
+
+/// `grpc and rest`, `grpc; rest is not offered`: what was judged and what could not be.
+pub fn protocols_in_words(record: &RunRecord) -> String {
+    let judged: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
+    let missing = record.target.not_offered.iter().map(|(protocol, _)| protocol.name());
+    let missing: String = missing.map(|name| format!("; {name} is not offered")).collect();
+    format!("{}{missing}", judged.join(" and "))
+}
+
+/// For each protocol that was judged: the cases that passed, and all of them.
+pub fn cases_by_protocol(record: &RunRecord) -> Vec<(Protocol, u64, u64)> {
+    let of = |protocol: Protocol| {
+        let cases = record.cases.iter().filter(|case| case.protocol == protocol);
+        cases.fold((protocol, 0, 0), |(protocol, passed, all), case| {
+            (protocol, passed + u64::from(case.outcome == Outcome::Passed), all + 1)
+        })
+    };
+    record.target.protocols.iter().map(|protocol| of(*protocol)).collect()
+}
+
+/// What the counts of an unfinished run need beside them.
+pub fn unfinished(record: &RunRecord) -> &'static str {
+    if record.verdict.complete {
+        ""
+    } else {
+        ", not run to the end"
+    }
+}
+
+/// A protocol's name in prose.
+pub fn title(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Grpc => "gRPC",
+        Protocol::Rest => "REST",
+    }
+}
+
+/// `57 of 58`: the rules that passed.
+pub fn rules_passed(record: &RunRecord) -> String {
+    let passed = record.rules.len().saturating_sub(rules_not_passed(record).len());
+    format!(
+        "{} of {}",
+        text::count(passed as u64),
+        text::count(record.rules.len() as u64)
+    )
+}
+
+/// `2 of 3`: the cases that failed a rule, of those that judged it.
+pub fn failed_of(failed: u64, passed: u64) -> String {
+    format!(
+        "{} of {}",
+        text::count(failed),
+        text::count(failed.saturating_add(passed))
+    )
 }
 
 /// The rules that did not pass, the gravest first, `must` before `should` among equals, else in the contract's order.

@@ -215,7 +215,7 @@ mod tests {
         fs::write(root.path().join("run.json"), "{\"schema_version\": 99}").unwrap();
         let told = read(root.path()).unwrap_err().to_string();
         assert!(
-            told.contains("run.json: the record has schema version 99, this stocktake reads version 1"),
+            told.contains("run.json: the record has schema version 99, this stocktake reads version 2"),
             "{told}"
         );
     }

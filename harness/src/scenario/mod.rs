@@ -7,10 +7,10 @@
 //! [`parse`] is the way in; the engine works with [`model`], [`expr`] and [`data`].
 
 pub mod data;
-mod de;
+pub(crate) mod de;
 pub mod error;
 pub mod expr;
-mod field;
+pub(crate) mod field;
 mod lower;
 pub mod model;
 mod render;
@@ -20,9 +20,9 @@ pub mod source;
 mod status;
 pub mod suite;
 mod traps;
-mod tree;
+pub(crate) mod tree;
 pub mod written;
-mod yaml;
+pub(crate) mod yaml;
 
 use error::{Problem, ScenarioError};
 use model::Scenario;
@@ -51,7 +51,8 @@ pub fn parse(source: Source) -> Result<Scenario, Vec<ScenarioError>> {
     }
 }
 
-fn in_order(source: &Source, mut problems: Vec<Problem>) -> Vec<ScenarioError> {
+/// Problems with their file, in the order of the file.
+pub(crate) fn in_order(source: &Source, mut problems: Vec<Problem>) -> Vec<ScenarioError> {
     problems.sort_by_key(|problem| problem.span.start);
     problems.dedup();
     problems.truncate(MOST_ERRORS);

@@ -35,6 +35,8 @@ pub struct Scenario {
     pub vars: Vec<(Located<String>, Template)>,
     /// Methods or features without which the file is skipped.
     pub requires: Vec<Located<String>>,
+    /// Over which protocols it runs.
+    pub over: Over,
     /// Needs the target to itself and may exceed the budget of open streams.
     pub exclusive: bool,
     /// Leaves odd data behind (over-long or invalid values that a wrong server would keep): off loopback opt-in.
@@ -49,6 +51,17 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
+/// Over which protocols a scenario runs (`protocols`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// All that a run covers.
+    Any,
+    /// gRPC alone.
+    Grpc,
+    /// REST alone.
+    Rest,
+}
+
 /// Whether a scenario changes the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effects {
@@ -56,6 +69,30 @@ pub enum Effects {
     ReadOnly,
     /// May call any method.
     Writes,
+}
+
+impl Scenario {
+    /// Every call that it may make: of its steps, their probes and their clean-up.
+    pub fn calls(&self) -> Vec<&CallSpec> {
+        let mut found = Vec::new();
+        calls_of(&self.setup, &mut found);
+        calls_of(&self.steps, &mut found);
+        found
+    }
+}
+
+fn calls_of<'s>(steps: &'s [Step], found: &mut Vec<&'s CallSpec>) {
+    for step in steps {
+        match &step.action {
+            Action::Call(call) => found.push(&call.spec),
+            Action::Background(background) => {
+                found.push(&background.spec);
+                found.extend(background.ready.as_ref().map(|ready| &ready.probe));
+            }
+            Action::Wait(_) | Action::Send { .. } | Action::Close { .. } | Action::Cancel { .. } => {}
+        }
+        calls_of(&step.defer, found);
+    }
 }
 
 /// One row of a table: a case of its own.

@@ -155,10 +155,10 @@ pub fn in_syntax(lines: &Lines<'_>, at: usize, last_end: usize, info: &str) -> P
         };
         return Problem::new(span, sentence).help(format!("quote it: {}", quoted(&expression)));
     }
-    if here == Some(':') && before.contains(" ? ") {
-        let start = before
-            .rfind(": ")
-            .map_or(before.len() - before.trim_start().len(), |colon| colon + 2);
+    let asked = before.find(" ? ");
+    if let Some(asked) = asked.filter(|asked| here == Some(':') || before[*asked..].contains(": ")) {
+        let indent = before.len() - before.trim_start_matches([' ', '-']).len();
+        let start = before[..asked].rfind(": ").map_or(indent, |colon| colon + 2);
         let span = lines.span(line.start + start..line.end);
         return Problem::new(span, "YAML takes the `: ` of `a ? b : c` for the end of a key").help(format!(
             "quote the whole expression: {}",

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub vars: Field<Raw>,
     /// Methods or features without which the file is skipped, with the reason, and counted.
     pub requires: Field<Vec<Field<String>>>,
+    /// The protocols that the file is about: `grpc`, `rest`. Left out: all. Elsewhere there is no case.
+    pub protocols: Field<Vec<Field<Protocol>>>,
     /// Needs the target to itself (starvation, leaks) and may exceed the budget of open streams.
     pub exclusive: Field<bool>,
     /// `streams`: runs before all others; when it fails, cases with background streams run one at a time.
@@ -75,6 +77,16 @@ pub enum Effects {
     ReadOnly,
     /// May call any method.
     Writes,
+}
+
+/// A protocol over which cases run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// JSON over HTTP.
+    Rest,
 }
 
 /// What the scenario guards.

@@ -105,7 +105,7 @@ impl Builder {
         let mut written: HashMap<u32, &str> = HashMap::new();
         let mut oneofs: HashMap<u16, &str> = HashMap::new();
         for (key, data) in entries {
-            let Some(field) = lookup(ty, &key.value) else {
+            let Some(field) = ty.lookup(&key.value) else {
                 self.errors.push(BuildError {
                     span: key.span,
                     text: unknown_field(ty.descriptor(), &key.value),
@@ -396,7 +396,7 @@ impl Builder {
             return self.filled(ty, span, [(1, Value::String(type_url)), (2, bytes)]);
         };
         let message = match lone_value {
-            Some(value) if lookup(&inner, "value").is_none() || is_plain(&inner) => {
+            Some(value) if inner.lookup("value").is_none() || is_plain(&inner) => {
                 self.message(&inner, value, depth + 1)?
             }
             _ => self.fields(&inner, rest.into_iter(), depth + 1)?,
@@ -407,16 +407,6 @@ impl Builder {
             [(1, Value::String(type_url)), (2, Value::Bytes(message.encode_to_vec()))],
         )
     }
-}
-
-/// A declared field by proto name or JSON name, or an extension by `[full.name]`.
-fn lookup<'a>(ty: &'a MessageType, name: &str) -> Option<&'a FieldDescriptor> {
-    if let Some(extension) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let extension = ty.pool.extension_by_name(extension)?;
-        let own = ty.pool.extension_for(ty.index, extension.field().number())?;
-        return std::ptr::eq(own, extension).then(|| extension.field());
-    }
-    ty.descriptor().field_by_name(name)
 }
 
 fn unlike(ty: &MessageType) -> String {
@@ -454,7 +444,7 @@ fn is_wrapper(name: &str) -> bool {
     wellknown::WRAPPERS.contains(&name)
 }
 
-/// Types that proto JSON writes as plain data, so that an `Any` holds them under `value`.
+/// Types with a JSON form of their own, so that an `Any` holds them under `value`.
 fn is_plain(ty: &MessageType) -> bool {
     let Some(name) = ty.full_name().strip_prefix("google.protobuf.") else {
         return false;
@@ -462,6 +452,6 @@ fn is_plain(ty: &MessageType) -> bool {
     is_wrapper(name)
         || matches!(
             name,
-            "Timestamp" | "Duration" | "Struct" | "Value" | "ListValue" | "FieldMask"
+            "Any" | "Timestamp" | "Duration" | "Struct" | "Value" | "ListValue" | "FieldMask"
         )
 }

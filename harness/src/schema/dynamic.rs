@@ -89,10 +89,12 @@ impl DynMsg {
     }
 
     fn descriptor(&self, field: &Field) -> Option<&FieldDescriptor> {
-        self.0
-            .message_descriptor()
-            .field(field.number)
-            .filter(|f| f.name() == field.name)
+        let declared = self.0.message_descriptor().field(field.number);
+        let extension = || self.0.pool().extension_for(self.0.message_index(), field.number);
+        match field.name.starts_with('[') {
+            true => extension().map(|extension| extension.field()),
+            false => declared.filter(|f| f.name() == field.name),
+        }
     }
 
     /// As a CEL map of all fields by proto name: scalars filled with their defaults, unset fields with presence left out,

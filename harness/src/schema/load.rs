@@ -1,7 +1,7 @@
 //! Where descriptors come from: a descriptor set, `.proto` files, or the contract inside this program. Behind each stand
 //! the well-known services and types; where the target describes one of them itself, its own word counts.
 
-use super::{Inner, MessageType, Origin, Schema};
+use super::{Inner, MessageType, Origin, Schema, http};
 use buffa::DecodeOptions;
 use buffa_descriptor::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
 use buffa_descriptor::{DescriptorPool, PoolError};
@@ -105,14 +105,19 @@ impl Schema {
             .collect();
         let pool = Arc::new(pool);
         let empty = MessageType::find(&pool, EMPTY).unwrap_or_else(|| well_known().inner.empty.clone());
-        Ok(Schema {
-            inner: Arc::new(Inner {
-                pool,
-                services,
-                origin,
-                empty,
-            }),
-        })
+        let mut inner = Inner {
+            pool,
+            services,
+            origin,
+            empty,
+            http: http::Rules::new(),
+            http_notes: Vec::new(),
+        };
+        let bare = Schema {
+            inner: Arc::new(inner.clone()),
+        };
+        (inner.http, inner.http_notes) = http::of_descriptors(&bare);
+        Ok(Schema { inner: Arc::new(inner) })
     }
 }
 
@@ -223,6 +228,8 @@ pub(super) fn well_known() -> &'static Schema {
                 services: Vec::new(),
                 origin: Origin::BuiltIn,
                 empty,
+                http: http::Rules::new(),
+                http_notes: Vec::new(),
             }),
         }
     })

@@ -3,20 +3,26 @@
 
 mod build;
 mod dynamic;
+mod http;
+mod json;
 mod load;
 mod reflection;
 mod render;
 mod scalar;
+mod shape;
 mod value;
 mod wellknown;
 
 pub use build::{BuildError, build};
 pub use dynamic::{DecodeError, DynMsg, FieldValue};
+pub use http::{Binding, Body, HttpFile, HttpRequest, Template};
 pub use load::SchemaError;
 pub use reflection::{ReflectionError, reflect};
+pub use shape::{Part, Shape};
 
+use buffa::Message as _;
 use buffa_descriptor::generated::descriptor::method_options::IdempotencyLevel;
-use buffa_descriptor::{DescriptorPool, EnumIndex, MessageIndex, ScalarType, SingularKind};
+use buffa_descriptor::{DescriptorPool, EnumIndex, FieldDescriptor, MessageIndex, ScalarType, SingularKind};
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +32,7 @@ pub struct Schema {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     pool: Arc<DescriptorPool>,
     /// Services of the target itself, without the well-known ones that only stand behind it.
@@ -33,6 +40,10 @@ struct Inner {
     origin: Origin,
     /// `google.protobuf.Empty`, of the well-known files where the target describes none.
     empty: MessageType,
+    /// How methods are called over REST, where that is not in a file.
+    http: http::Rules,
+    /// HTTP rules of the descriptors that cannot be used, in words.
+    http_notes: Vec<String>,
 }
 
 /// Where descriptors came from.
@@ -94,7 +105,31 @@ impl Schema {
             client_streaming: false,
             server_streaming: false,
             no_side_effects: false,
+            http: Arc::default(),
         }
+    }
+
+    /// HTTP rules of the descriptors that cannot be used, in words.
+    pub fn http_notes(&self) -> &[String] {
+        &self.inner.http_notes
+    }
+
+    /// The same descriptors with other HTTP rules.
+    fn with_rules(&self, http: http::Rules) -> Schema {
+        Schema {
+            inner: Arc::new(Inner {
+                http,
+                http_notes: Vec::new(),
+                ..(*self.inner).clone()
+            }),
+        }
+    }
+
+    /// The options of a method as protobuf bytes.
+    fn options_of(&self, method: &Method) -> Vec<u8> {
+        let service = self.inner.pool.service_by_name(&method.service);
+        let options = service.and_then(|s| s.method(&method.name)).and_then(|m| m.options());
+        options.map(|options| options.encode_to_vec()).unwrap_or_default()
     }
 
     /// A message type by its full name.
@@ -117,6 +152,12 @@ impl Schema {
             client_streaming: descriptor.is_client_streaming(),
             server_streaming: descriptor.is_server_streaming(),
             no_side_effects: level == Some(IdempotencyLevel::NO_SIDE_EFFECTS),
+            http: self
+                .inner
+                .http
+                .get(&format!("{service}.{}", descriptor.name()))
+                .cloned()
+                .unwrap_or_default(),
         }
     }
 }
@@ -147,6 +188,8 @@ pub struct Method {
     pub server_streaming: bool,
     /// Marked `idempotency_level = NO_SIDE_EFFECTS`.
     pub no_side_effects: bool,
+    /// How it is called over REST; empty where no HTTP rule maps it.
+    pub http: Arc<[Binding]>,
 }
 
 impl Method {
@@ -194,9 +237,18 @@ impl MessageType {
         self.descriptor().fields().iter().map(|f| self.field_of(f)).collect()
     }
 
-    /// A field by its proto name or its JSON name.
+    /// A field by its proto name or its JSON name, or an extension by `[full.name]`.
     pub fn field(&self, name: &str) -> Option<Field> {
-        self.descriptor().field_by_name(name).map(|f| self.field_of(f))
+        self.lookup(name).map(|f| self.field_of(f))
+    }
+
+    fn lookup(&self, name: &str) -> Option<&FieldDescriptor> {
+        if let Some(extension) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let extension = self.pool.extension_by_name(extension)?;
+            let own = self.pool.extension_for(self.index, extension.field().number())?;
+            return std::ptr::eq(own, extension).then(|| extension.field());
+        }
+        self.descriptor().field_by_name(name)
     }
 
     /// Whether it is a well-known type whose JSON form is not a map of its fields: such a value is compared whole
@@ -234,14 +286,17 @@ impl MessageType {
         Self::find(&self.pool, full_name)
     }
 
-    fn field_of(&self, field: &buffa_descriptor::FieldDescriptor) -> Field {
+    fn field_of(&self, field: &FieldDescriptor) -> Field {
         let oneof = field
             .oneof_index()
             .and_then(|index| self.descriptor().oneofs().get(usize::from(index)))
             .filter(|oneof| !oneof.is_synthetic())
             .map(|oneof| oneof.name().to_owned());
         Field {
-            name: field.name().to_owned(),
+            name: match self.pool.extension_for(self.index, field.number()) {
+                Some(extension) => format!("[{}]", extension.full_name()),
+                None => field.name().to_owned(),
+            },
             json_name: field.json_name().to_owned(),
             number: field.number(),
             kind: FieldKind::of(&self.pool, field.kind()),
@@ -268,7 +323,7 @@ impl fmt::Debug for MessageType {
 /// A field of a message type.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// As in the `.proto`.
+    /// As in the `.proto`; `[full.name]` of an extension.
     pub name: String,
     /// lowerCamelCase, or as the `.proto` overrides it.
     pub json_name: String,

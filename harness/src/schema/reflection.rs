@@ -2,7 +2,7 @@
 
 use super::load::{self, MAX_BYTES};
 use super::{DynMsg, Method, Origin, Schema, SchemaError};
-use crate::client::{Arrival, Call, Client, Code, Layer, Observation, OpenCall};
+use crate::client::{Arrival, Call, Client, Code, Layer, Observation, OpenCall, Protocol};
 use buffa_descriptor::generated::descriptor::FileDescriptorProto;
 use prost::Message as _;
 use std::collections::HashSet;
@@ -204,6 +204,7 @@ impl<'a> Session<'a> {
     async fn open(&self) -> OpenCall {
         let call = Call {
             method: self.method.clone(),
+            protocol: Protocol::Grpc,
             metadata: Vec::new(),
             deadline: self.within,
             fresh_connection: false,

@@ -3,7 +3,6 @@
 use super::*;
 use crate::scenario::data::{Data, DataNode};
 use crate::scenario::source::{Located, Span};
-use buffa::Message as _;
 use buffa_descriptor::generated::descriptor::feature_set::FieldPresence;
 use buffa_descriptor::generated::descriptor::field_descriptor_proto::{Label, Type};
 use buffa_descriptor::generated::descriptor::{
@@ -344,6 +343,54 @@ fn deep_data_is_refused_and_deep_bytes_do_not_break_us() {
 }
 
 #[test]
+fn a_shape_lists_fields_once_and_marks_what_is_set() {
+    let ty = everything();
+    let shape = Shape::of(&ty);
+    let at = |path: &str| shape.paths().iter().position(|known| known == path);
+    for path in [
+        "flag",
+        "inner",
+        "inner.name",
+        "inner.next",
+        "tags",
+        "counts",
+        "by_id[].name",
+        "at",
+        "inners[].name",
+    ] {
+        assert!(at(path).is_some(), "{path} in {:?}", shape.paths());
+    }
+    // A type inside of itself, and what stands for a value, are not looked into.
+    for path in ["inner.next.name", "at.seconds", "any.value"] {
+        assert!(at(path).is_none(), "{path} in {:?}", shape.paths());
+    }
+    assert_eq!(shape.left_out(), 0);
+
+    let set = |value: Json| {
+        let mut hit = vec![false; shape.paths().len()];
+        shape.mark(&build(&ty, &written(&value)).unwrap(), &mut hit);
+        let paths = shape.paths().iter().zip(hit).filter(|(_, hit)| *hit);
+        paths.map(|(path, _)| path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(set(json!({})), Vec::<String>::new());
+    assert_eq!(
+        set(json!({ "flag": false, "small": 0, "maybe": 0, "text": "" })),
+        ["maybe"]
+    );
+    assert_eq!(
+        set(json!({ "tags": ["a"], "inners": [{}, { "name": "x" }], "by_id": { "1": { "next": {} } } })),
+        ["tags", "by_id", "by_id[].next", "inners", "inners[].name"]
+    );
+
+    let fields: String = (1..=300)
+        .map(|number| format!("int32 f{number} = {number}; "))
+        .collect();
+    let large = compile(&format!("syntax = \"proto3\"; package t; message Large {{ {fields} }}"));
+    let shape = Shape::of(&large.message_type("t.Large").unwrap());
+    assert_eq!((shape.paths().len(), shape.left_out()), (250, 50));
+}
+
+#[test]
 fn methods_and_services_are_described() {
     let schema = compile(PROTO3);
     assert_eq!(schema.services(), ["t.Things"]);
@@ -410,6 +457,21 @@ fn proto2_keeps_presence_defaults_groups_closed_enums_and_extensions() {
     assert!(matches!(message.get(&ty.field("size").unwrap()), FieldValue::Enum(5, Some(name)) if name == "BIG"));
     assert!(matches!(message.get(&ty.field("greeting").unwrap()), FieldValue::Str(text) if text == "hi"));
     assert!(errors(&ty, json!({"size": 2})).contains("a closed enum"));
+    let nick = ty.field("[t2.nick]").unwrap();
+    assert!(nick.has_presence && message.has(&nick));
+    assert!(matches!(message.get(&nick), FieldValue::Str(text) if text == "n"));
+    assert!(ty.field("[t2.nope]").is_none());
+    // A limit of the decoder: a proto2 string, or one with `utf8_validation = NONE`, might hold any bytes.
+    let text = DynMsg::decode(&ty, b"\x0a\x01\xff").unwrap_err().to_string();
+    assert!(text.contains("UTF-8"), "{text}");
+}
+
+#[test]
+fn an_any_in_an_any_stands_under_value() {
+    let ty = everything();
+    let inner = json!({"@type": "type.googleapis.com/t.Inner", "name": "n"});
+    let value = json!({"any": {"@type": "type.googleapis.com/google.protobuf.Any", "value": inner}});
+    assert_eq!(build(&ty, &written(&value)).unwrap().to_json(), value);
 }
 
 fn edition_2023() -> FileDescriptorProto {

@@ -64,6 +64,9 @@ impl<'a> CaseRun<'a> {
                 );
             }
             let opened = Instant::now();
+            self.engine
+                .coverage
+                .opened(self.protocol, &prepared.call.method, &prepared.requests);
             let mut open = self.engine.client.open(&prepared.call).await;
             for request in &prepared.requests {
                 if open.send(request).await.is_err() {
@@ -79,7 +82,7 @@ impl<'a> CaseRun<'a> {
             let made_ready = self.make_ready(stream, ready, name).await;
             if let Err(stop) = made_ready {
                 self.note_messages(name, stream);
-                stream.cancel().await;
+                self.cancel(stream).await;
                 return Err(stop);
             }
             self.timeline.note(
@@ -176,7 +179,7 @@ impl<'a> CaseRun<'a> {
     }
 
     async fn never_ready(&mut self, stream: &Stream, ready: &Ready, probes: &[Value], name: &str) -> Stop {
-        if !self.engine.reachable().await {
+        if !self.engine.reachable(self.protocol).await {
             return self.not_judged();
         }
         let came: Vec<String> = stream
@@ -241,7 +244,7 @@ impl<'a> CaseRun<'a> {
             let end = stream.received().end.clone();
             let there = match &end {
                 Some(end) => self.engine.still_there(end).await,
-                None if seen.is_none() => self.engine.reachable().await,
+                None if seen.is_none() => self.engine.reachable(self.protocol).await,
                 None => true,
             };
             self.note_messages(&wait.on.value, stream);
@@ -302,6 +305,8 @@ impl<'a> CaseRun<'a> {
             let end = end.map(|end| answer_text(&stream.method, end));
             judgement.mismatches.push(unanswered(wait, stream, end));
         }
+        let answered = !stream.received().messages.is_empty();
+        self.count_judged(&stream.method, &wait.expect, wait.until.as_ref(), answered);
         if seen == Some(true) || wait.until.is_some() {
             let judged = self.judge_stream(&wait.expect, stream, step);
             judgement.judged += judged.judged;
@@ -349,6 +354,8 @@ impl<'a> CaseRun<'a> {
             Ok(message) => {
                 self.timeline.note(&to.value, "send", &cut(&message.to_short_text()));
                 for stream in streams {
+                    let coverage = &self.engine.coverage;
+                    coverage.sent(self.protocol, &stream.method, std::slice::from_ref(&message));
                     stream.send(message.clone()).await;
                 }
                 Ok(())
@@ -369,7 +376,7 @@ impl<'a> CaseRun<'a> {
         }
         for (of, streams, _) in &mut open {
             for stream in streams {
-                stream.cancel().await;
+                self.cancel(stream).await;
             }
             self.timeline.note(&of.value, "cancel", "cancelled by the client");
         }

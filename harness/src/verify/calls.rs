@@ -71,6 +71,8 @@ impl<'a> CaseRun<'a> {
         for (root, value) in &roots {
             scope.set(root, value.clone());
         }
+        let answered = has_response(&method, &observation);
+        self.count_judged(&method, &call.expect, None, answered);
         let mut judgement = judge::judge(
             &call.expect,
             &Seen {
@@ -115,7 +117,7 @@ impl<'a> CaseRun<'a> {
             ));
         };
         let key = format!("{}/{}", self.key, wanted.value);
-        let differences = snapshots.compare(&key, &response.to_json(), &self.engine.options.run_id);
+        let differences = snapshots.compare(&key, &response.to_json(), &self.engine.run_id(self.protocol));
         if differences.is_empty() {
             return None;
         }
@@ -141,11 +143,14 @@ impl<'a> CaseRun<'a> {
         };
         self.timeline
             .note(name, "call", &format!("{} {}", call.method.name, cut(&text)));
+        let coverage = &self.engine.coverage;
+        coverage.opened(self.protocol, &call.method, requests);
         let open = self.engine.client.open(call).await;
         let observation = match cancel_after {
             None => collect(open, requests.clone()).await,
             Some(limit) => cancelled(open, requests, limit).await,
         };
+        coverage.closed(self.protocol, &call.method, &observation.messages, Some(&observation));
         self.timeline
             .note(name, "answer", &answer_text(&call.method, &observation));
         observation
@@ -242,6 +247,8 @@ impl<'a> CaseRun<'a> {
         for (root, value) in &roots {
             scope.set(root, value.clone());
         }
+        let answered = results.iter().any(|result| has_response(&method, result));
+        self.count_judged(&method, &call.expect, None, answered);
         let mut judgement = judge::judge(
             &call.expect,
             &Seen {
@@ -320,6 +327,7 @@ pub fn prepare(run: &CaseRun<'_>, spec: &CallSpec, scope: &Scope) -> Result<Prep
     Ok(Prepared {
         call: Call {
             method,
+            protocol: run.protocol,
             metadata,
             deadline,
             fresh_connection,
@@ -409,6 +417,11 @@ async fn cancelled(mut call: OpenCall, requests: &[DynMsg], limit: CancelAfter) 
             Arrival::End(observation) => return *observation,
         }
     }
+}
+
+/// Whether there is a message that expectations can be held against: beside a failure, only one of a stream.
+fn has_response(method: &Method, observation: &Observation) -> bool {
+    !observation.messages.is_empty() && (method.server_streaming || observation.status.code.0 == 0)
 }
 
 /// An answer in one line.

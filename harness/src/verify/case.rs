@@ -1,6 +1,7 @@
 //! One case: its steps in order, its clean-up whatever happened.
 
 use super::{
+    coverage,
     engine::Engine,
     fold::level_of,
     judge::{self, Seen},
@@ -11,9 +12,13 @@ use super::{
     timeline::Timeline,
     values,
 };
-use crate::scenario::{
-    expr::{Scope, Value},
-    model::{Action, Scenario, Step},
+use crate::{
+    client::Protocol,
+    scenario::{
+        expr::{Expr, Scope, Value},
+        model::{Action, Expectation, Scenario, Step},
+    },
+    schema::Method,
 };
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -38,6 +43,8 @@ pub struct CaseRun<'a> {
     pub engine: &'a Arc<Engine>,
     /// Its scenario.
     pub scenario: &'a Scenario,
+    /// Over which protocol it calls.
+    pub protocol: Protocol,
     /// What expressions can read so far.
     pub scope: Scope,
     /// Open background calls by step; several under one id for a `repeat`.
@@ -66,10 +73,16 @@ pub struct CaseRun<'a> {
 
 impl<'a> CaseRun<'a> {
     /// A case at its start, on top of what its set-up has left in the scope.
-    pub fn new(engine: &'a Arc<Engine>, scenario: &'a Scenario, scope: Scope, key: String) -> CaseRun<'a> {
+    pub fn new(
+        engine: &'a Arc<Engine>,
+        (scenario, protocol): (&'a Scenario, Protocol),
+        scope: Scope,
+        key: String,
+    ) -> CaseRun<'a> {
         CaseRun {
             engine,
             scenario,
+            protocol,
             scope,
             streams: HashMap::new(),
             timeline: Timeline::new(Instant::now()),
@@ -129,7 +142,7 @@ impl<'a> CaseRun<'a> {
             }
             match ended {
                 Some(Ok(ended)) => ended?,
-                Some(Err(_)) if !self.engine.reachable().await => return Err(self.not_judged()),
+                Some(Err(_)) if !self.engine.reachable(self.protocol).await => return Err(self.not_judged()),
                 Some(Err(_)) => {
                     let text = format!(
                         "the case took longer than its timeout of {}",
@@ -175,7 +188,7 @@ impl<'a> CaseRun<'a> {
     pub async fn clean_up(&mut self) {
         for (_, streams) in std::mem::take(&mut self.streams) {
             for mut stream in streams {
-                stream.cancel().await;
+                self.cancel(&mut stream).await;
             }
         }
         let deferred = std::mem::take(&mut self.deferred);
@@ -245,6 +258,47 @@ impl<'a> CaseRun<'a> {
         if light { Ok(()) } else { Err(Stop::Failed) }
     }
 
+    /// Cancels a stream, and counts what it was answered.
+    pub async fn cancel(&self, stream: &mut Stream) {
+        stream.cancel().await;
+        let received = stream.received();
+        self.engine
+            .coverage
+            .closed(self.protocol, &stream.method, &received.messages, received.end.as_ref());
+    }
+
+    /// Counts the fields that expectations were held against; those of the step's own answer only where there was one.
+    pub fn count_judged(&self, method: &Method, expectations: &[Expectation], until: Option<&Expr>, answered: bool) {
+        let mut reads = coverage::reads(expectations, until);
+        reads.retain(|(step, _)| answered || step.is_some());
+        let mut of: Vec<&Option<String>> = reads.iter().map(|(step, _)| step).collect();
+        of.sort();
+        of.dedup();
+        for step in of {
+            let method = match step {
+                None => Some(method.clone()),
+                Some(id) => self.method_of(id),
+            };
+            if let Some(method) = method {
+                let reads = reads.iter().filter(|(of, _)| of == step).map(|(_, read)| read);
+                self.engine.coverage.judged(self.protocol, &method, reads);
+            }
+        }
+    }
+
+    /// What a step of the file calls.
+    fn method_of(&self, id: &str) -> Option<Method> {
+        let steps = self.scenario.setup.iter().chain(&self.scenario.steps);
+        let mut all = steps.flat_map(|step| std::iter::once(step).chain(&step.defer));
+        let step = all.find(|step| step.id.as_ref().is_some_and(|own| own.value == id))?;
+        let spec = match &step.action {
+            Action::Call(call) => &call.spec,
+            Action::Background(background) => &background.spec,
+            _ => return None,
+        };
+        self.engine.method(self.scenario, &spec.method.value, spec.undescribed)
+    }
+
     /// Stops the case at one mismatch.
     pub fn fail(&mut self, name: &str, mismatch: impl Into<Mismatch>) -> Stop {
         self.judged += 1;
@@ -277,12 +331,7 @@ impl<'a> CaseRun<'a> {
     }
 
     /// Judges a stream at this moment.
-    pub fn judge_stream(
-        &self,
-        expectations: &[crate::scenario::model::Expectation],
-        stream: &Stream,
-        step: &Step,
-    ) -> judge::Judgement {
+    pub fn judge_stream(&self, expectations: &[Expectation], stream: &Stream, step: &Step) -> judge::Judgement {
         let (messages, end) = {
             let received = stream.received();
             (received.messages.clone(), received.end.clone())

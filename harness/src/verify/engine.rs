@@ -1,8 +1,8 @@
 //! What all cases of a run share: the client, the schema, the options, and what is counted over all of them.
 
-use super::{mismatch::Mismatch, snapshot::Snapshots};
+use super::{coverage::Coverage, mismatch::Mismatch, record::Outcome, snapshot::Snapshots};
 use crate::{
-    client::{Client, Layer, Observation},
+    client::{Client, Layer, Observation, Protocol},
     scenario::model::{Scenario, Step},
     schema::{Method, Schema},
 };
@@ -49,6 +49,8 @@ pub struct Options {
     pub revision_header: String,
     /// See `revision_header`.
     pub expect_revision: Option<String>,
+    /// How each case over REST ends where the target offers no REST.
+    pub no_rest: Option<Outcome>,
 }
 
 /// Shared by all cases of a run.
@@ -61,6 +63,8 @@ pub struct Engine {
     pub options: Options,
     /// Approved answers.
     pub snapshots: Option<Snapshots>,
+    /// What the run exercises.
+    pub coverage: Coverage,
     /// Ends the run early.
     pub interrupted: CancellationToken,
     lost: OnceLock<String>,
@@ -73,6 +77,7 @@ impl Engine {
     pub fn new(client: Client, schema: Schema, options: Options, snapshots: Option<Snapshots>) -> Arc<Engine> {
         Arc::new(Engine {
             client,
+            coverage: Coverage::new(schema.clone()),
             schema,
             options,
             snapshots,
@@ -90,6 +95,14 @@ impl Engine {
             Some(self.schema.undescribed(&service, &name))
         } else {
             self.schema.method(&service, &name)
+        }
+    }
+
+    /// `run.id` of cases over a protocol: what both write lies under the id of the run, and never meets.
+    pub fn run_id(&self, protocol: Protocol) -> String {
+        match protocol {
+            Protocol::Grpc => self.options.run_id.clone(),
+            Protocol::Rest => format!("{}-rest", self.options.run_id),
         }
     }
 
@@ -128,15 +141,15 @@ impl Engine {
         if !matches!(observation.layer, Layer::Transport | Layer::Client) {
             return self.lost().is_none();
         }
-        self.reachable().await
+        self.reachable(observation.protocol).await
     }
 
     /// After something that did not come: one attempt to reach the target, which is lost without success.
-    pub async fn reachable(&self) -> bool {
+    pub async fn reachable(&self, protocol: Protocol) -> bool {
         if self.lost().is_some() {
             return false;
         }
-        match self.client.probe(RECONNECT).await {
+        match self.client.probe(protocol, RECONNECT).await {
             Ok(()) => true,
             Err(error) => {
                 // The first reason stays.

@@ -1,9 +1,11 @@
 //! From the cases of a run to its rules, counts and verdict. Pure.
 
-use super::record::{CaseRecord, Counts, LevelName, Outcome, RuleRecord, RuleVerdict, Verdict, VerdictResult};
-use crate::exit::Exit;
+use super::record::{
+    CaseRecord, Counts, LevelName, Outcome, ProtocolTally, RuleRecord, RuleVerdict, Verdict, VerdictResult,
+};
+use crate::{client::Protocol, exit::Exit};
 use inventory_contract::{Level, RULES};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl From<Level> for LevelName {
     fn from(level: Level) -> LevelName {
@@ -42,6 +44,7 @@ pub fn rules(cases: &[CaseRecord]) -> Vec<RuleRecord> {
                     not_judged: 0,
                     failed_cases: Vec::new(),
                     verdict: RuleVerdict::NotJudged,
+                    protocols: Vec::new(),
                 });
             if position.is_none() {
                 record.level = record.level.min(case.level);
@@ -51,35 +54,79 @@ pub fn rules(cases: &[CaseRecord]) -> Vec<RuleRecord> {
     records.into_values().map(|record| judge_rule(record, cases)).collect()
 }
 
-fn judge_rule(mut record: RuleRecord, cases: &[CaseRecord]) -> RuleRecord {
-    let mut known_failing = 0u64;
-    for case in cases {
-        let broken = case
-            .mismatches
-            .iter()
-            .any(|mismatch| mismatch.rules.contains(&record.id));
-        if !broken && !case.rules.contains(&record.id) {
-            continue;
+fn judge_rule(record: RuleRecord, cases: &[CaseRecord]) -> RuleRecord {
+    let of: Vec<&CaseRecord> = cases.iter().filter(|case| names(case, &record.id)).collect();
+    let protocols: BTreeSet<Protocol> = of.iter().map(|case| case.protocol).collect();
+    let on = |protocol: Protocol| {
+        let tally = Tally::of(&record.id, of.iter().copied().filter(|case| case.protocol == protocol));
+        ProtocolTally {
+            protocol,
+            passed: tally.passed,
+            failed: tally.failed.len() as u64,
+            not_judged: tally.not_judged,
+            skipped: tally.skipped,
+            verdict: tally.verdict(),
         }
-        match &case.outcome {
-            Outcome::Passed | Outcome::UnexpectedPass { .. } => record.passed += 1,
-            Outcome::KnownFailing { .. } if broken => known_failing += 1,
-            Outcome::Failed if broken => {
-                record.failed += 1;
-                record.failed_cases.push(case.name());
+    };
+    let protocols = protocols.into_iter().map(on).collect();
+    let all = Tally::of(&record.id, of.iter().copied());
+    RuleRecord {
+        passed: all.passed,
+        failed: all.failed.len() as u64,
+        not_judged: all.not_judged,
+        verdict: all.verdict(),
+        failed_cases: all.failed,
+        protocols,
+        ..record
+    }
+}
+
+/// Whether a case has anything to say about a rule.
+fn names(case: &CaseRecord, rule: &String) -> bool {
+    case.rules.contains(rule) || breaks(case, rule)
+}
+
+fn breaks(case: &CaseRecord, rule: &String) -> bool {
+    case.mismatches.iter().any(|mismatch| mismatch.rules.contains(rule))
+}
+
+/// What cases say about a rule.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    /// By name.
+    failed: Vec<String>,
+    known_failing: u64,
+    not_judged: u64,
+    skipped: u64,
+}
+
+impl Tally {
+    fn of<'a>(rule: &String, cases: impl Iterator<Item = &'a CaseRecord>) -> Tally {
+        let mut tally = Tally::default();
+        for case in cases {
+            let broken = breaks(case, rule);
+            tally.skipped += u64::from(matches!(case.outcome, Outcome::Skipped { .. }));
+            match &case.outcome {
+                Outcome::Passed | Outcome::UnexpectedPass { .. } => tally.passed += 1,
+                Outcome::KnownFailing { .. } if broken => tally.known_failing += 1,
+                Outcome::Failed if broken => tally.failed.push(case.name()),
+                Outcome::Failed | Outcome::KnownFailing { .. } if case.finished => tally.passed += 1,
+                // A case that failed for another rule ended before it could speak of this one.
+                _ => tally.not_judged += 1,
             }
-            Outcome::Failed | Outcome::KnownFailing { .. } if case.finished => record.passed += 1,
-            // A case that failed for another rule ended before it could speak of this one.
-            _ => record.not_judged += 1,
+        }
+        tally
+    }
+
+    fn verdict(&self) -> RuleVerdict {
+        match (self.failed.len(), self.known_failing, self.passed) {
+            (1.., _, _) => RuleVerdict::Failed,
+            (0, 1.., _) => RuleVerdict::KnownFailing,
+            (0, 0, 1..) => RuleVerdict::Passed,
+            (0, 0, 0) => RuleVerdict::NotJudged,
         }
     }
-    record.verdict = match (record.failed, known_failing, record.passed) {
-        (1.., _, _) => RuleVerdict::Failed,
-        (0, 1.., _) => RuleVerdict::KnownFailing,
-        (0, 0, 1..) => RuleVerdict::Passed,
-        (0, 0, 0) => RuleVerdict::NotJudged,
-    };
-    record
 }
 
 /// Whether all that a failed case has shown lies below the level that decides.

@@ -182,7 +182,8 @@ impl Link<'_> {
         }
         // A method that the file calls undescribed writes like any other when the target has it after all.
         let described = self.schema.method(&method.service, &method.name);
-        let writes = described.is_some_and(|method| !reads(&method));
+        let writes = described
+            .is_some_and(|method| !method.reads() || (!method.no_side_effects && residue::creates(&method.name)));
         if self.scenario.effects == Effects::ReadOnly && writes {
             let text = format!("`{}` writes, and the file says `effects: read-only`", method.name);
             let help = "reading methods are those that inventory.http.yaml maps to GET, or the descriptor marks NO_SIDE_EFFECTS";
@@ -313,16 +314,4 @@ impl Link<'_> {
             }
         }
     }
-}
-
-/// Whether a method reads only: mapped to GET, marked NO_SIDE_EFFECTS, or one of the well-known services.
-pub fn reads(method: &Method) -> bool {
-    let well_known = ["grpc.health.", "grpc.reflection."]
-        .iter()
-        .any(|prefix| method.service.starts_with(prefix));
-    let selector = format!("selector: {}.{},", method.service, method.name);
-    let mapped = inventory_contract::HTTP_RULES
-        .lines()
-        .any(|line| line.contains(&selector) && line.contains(" get: "));
-    well_known || method.no_side_effects || (mapped && !residue::creates(&method.name))
 }

@@ -1,7 +1,10 @@
 //! What will be run: scenarios x rows x protocols, filtered. Known before anything is sent. Pure.
 
 use super::{glob, record::case_name};
-use crate::{client::Protocol, scenario::model::Scenario};
+use crate::{
+    client::Protocol,
+    scenario::model::{Over, Scenario},
+};
 use std::sync::Arc;
 
 /// One case of the matrix.
@@ -120,7 +123,7 @@ pub fn expand(
 ) -> Result<Vec<Case>, Vec<String>> {
     let mut all = Vec::new();
     for scenario in scenarios {
-        for protocol in protocols {
+        for protocol in protocols.iter().filter(|protocol| runs_over(scenario, **protocol)) {
             let rows: Vec<Option<usize>> = if scenario.rows.is_empty() {
                 vec![None]
             } else {
@@ -136,7 +139,14 @@ pub fn expand(
     }
     let mut errors = Vec::new();
     if all.is_empty() {
-        return Err(vec!["there is no scenario to run".to_owned()]);
+        let names: Vec<&str> = protocols.iter().map(|protocol| protocol.name()).collect();
+        return Err(vec![match scenarios {
+            [] => "there is no scenario to run".to_owned(),
+            _ => format!(
+                "no scenario runs over {}: their `protocols` name others",
+                names.join(" or ")
+            ),
+        }]);
     }
     if let Some((file, lines)) = &selection.known_failing {
         for line in lines {
@@ -181,6 +191,15 @@ pub fn expand(
         ]);
     }
     Ok(all)
+}
+
+/// Whether a scenario has cases on a protocol.
+fn runs_over(scenario: &Scenario, protocol: Protocol) -> bool {
+    match scenario.over {
+        Over::Any => true,
+        Over::Grpc => protocol == Protocol::Grpc,
+        Over::Rest => protocol == Protocol::Rest,
+    }
 }
 
 fn has_tag(case: &Case, tag: &str) -> bool {

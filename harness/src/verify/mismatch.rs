@@ -6,6 +6,9 @@ use super::{
 };
 use crate::scenario::{expr::EvalError, model::Scenario, source::Span};
 
+/// Lines kept above and below the one of a mismatch.
+const CONTEXT: usize = 2;
+
 /// What did not hold, and where it was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
@@ -57,11 +60,11 @@ impl Mismatch {
     /// As it stands in the record.
     pub fn record(&self, scenario: &Scenario, step: &str) -> MismatchRecord {
         let text = &scenario.source.text;
-        let source = text
-            .lines()
-            .nth(self.span.line.saturating_sub(1))
-            .unwrap_or_default()
-            .to_owned();
+        let at = self.span.line.saturating_sub(1);
+        let lines = |from: usize, to: usize| -> Vec<String> {
+            let lines = text.lines().skip(from).take(to.saturating_sub(from));
+            lines.map(str::to_owned).collect()
+        };
         let covered = text.get(self.span.start..self.span.end).unwrap_or_default();
         let rules: Vec<String> = match &self.rule {
             Some(rule) => vec![rule.clone()],
@@ -75,7 +78,9 @@ impl Mismatch {
             file: scenario.source.name.clone(),
             line: self.span.line,
             column: self.span.column,
-            source,
+            before: lines(at.saturating_sub(CONTEXT), at),
+            source: lines(at, at + 1).pop().unwrap_or_default(),
+            after: lines(at + 1, at + 1 + CONTEXT),
             width: covered
                 .lines()
                 .next()

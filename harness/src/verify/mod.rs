@@ -3,6 +3,7 @@
 mod background;
 mod calls;
 mod case;
+pub mod coverage;
 pub mod engine;
 pub mod event;
 pub mod fold;

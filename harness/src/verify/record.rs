@@ -4,7 +4,7 @@ use crate::client::Protocol;
 use serde::{Deserialize, Serialize};
 
 /// The version of [`RunRecord`]; another one is refused when a record is read.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct RunRecord {
     pub cases: Vec<CaseRecord>,
     /// In the order of the contract, then rules that only scenarios name.
     pub rules: Vec<RuleRecord>,
+    /// What was called, and what was not.
+    pub coverage: Coverage,
     /// What stays behind on the target.
     pub residue: Vec<Residue>,
     /// Doubts about the run, each with its remedy.
@@ -50,6 +52,8 @@ pub struct TargetRecord {
     pub descriptors: String,
     /// Over which the run went.
     pub protocols: Vec<Protocol>,
+    /// Asked for, and not offered by the target: the protocol, and how that showed.
+    pub not_offered: Vec<(Protocol, String)>,
     /// Answers by `revision/replica`, as the response headers named them.
     pub answered_by: Vec<(String, u64)>,
 }
@@ -139,6 +143,16 @@ pub enum LevelName {
     Should,
 }
 
+impl LevelName {
+    /// As in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            LevelName::Must => "must",
+            LevelName::Should => "should",
+        }
+    }
+}
+
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome", deny_unknown_fields)]
@@ -185,8 +199,12 @@ pub struct MismatchRecord {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
+    /// Up to two lines above it, as written.
+    pub before: Vec<String>,
     /// The source line, as written.
     pub source: String,
+    /// Up to two lines below it, as written.
+    pub after: Vec<String>,
     /// How many characters the carets cover, at least 1.
     pub width: usize,
     /// What did not hold, in one line: `3 messages, expected 2`.
@@ -229,6 +247,22 @@ pub struct RuleRecord {
     pub failed_cases: Vec<String>,
     /// `failed` if any failed (known-failing cases aside), `passed` if one held, else `not_judged`.
     pub verdict: RuleVerdict,
+    /// The same for each protocol of which a case names the rule.
+    pub protocols: Vec<ProtocolTally>,
+}
+
+/// A rule on one protocol; the fields mean what they mean in [`RuleRecord`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see RuleRecord")]
+pub struct ProtocolTally {
+    pub protocol: Protocol,
+    pub passed: u64,
+    pub failed: u64,
+    pub not_judged: u64,
+    /// Of those not judged, the cases that were not run at all.
+    pub skipped: u64,
+    pub verdict: RuleVerdict,
 }
 
 /// See [`RuleRecord::verdict`].
@@ -243,6 +277,64 @@ pub enum RuleVerdict {
     KnownFailing,
     /// Nobody looked.
     NotJudged,
+}
+
+/// What a run has exercised.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coverage {
+    /// Every method of a service that a scenario of the run is about, on every protocol of the run that has it, called or
+    /// not, in the order of the target's descriptors.
+    pub methods: Vec<MethodCoverage>,
+    /// Other methods that were called, by name, with the fields that were touched: nobody set out to exercise these.
+    pub by_the_way: Vec<MethodCoverage>,
+    /// Services that the target describes and no call of the run went to.
+    pub services_not_called: Vec<String>,
+}
+
+/// A method on one protocol.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodCoverage {
+    /// `pkg.Service/Method`.
+    pub method: String,
+    /// On which protocol.
+    pub protocol: Protocol,
+    /// Whether the target describes it.
+    pub described: bool,
+    /// Calls begun, set-up, probes and clean-up included.
+    pub calls: u64,
+    /// How they ended, statuses by their number: the name of the status where the service gave it, else `proxy` (something
+    /// in front of it answered), `connection` (it broke) or `client` (cancelled or given up on this side).
+    pub ends: Vec<(String, u64)>,
+    /// Fields of the requests, in the order of declaration, such as `items[].sku`.
+    pub request: Vec<RequestField>,
+    /// Fields of the responses, in the order of declaration.
+    pub response: Vec<ResponseField>,
+    /// Fields of very large types that are not in the lists.
+    pub fields_left_out: u64,
+}
+
+/// See [`MethodCoverage::request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestField {
+    /// Its path.
+    pub field: String,
+    /// Requests that set it; a field without presence is set when it is not its default.
+    pub set: u64,
+}
+
+/// See [`MethodCoverage::response`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseField {
+    /// Its path.
+    pub field: String,
+    /// Responses that set it; a field without presence is set when it is not its default.
+    pub set: u64,
+    /// How often an expectation was held against it.
+    pub judged: u64,
 }
 
 /// Something that stays behind on the target.

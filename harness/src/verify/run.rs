@@ -12,6 +12,7 @@ use super::{
     mismatch::{Mismatch, weightiest},
     record::{CaseRecord, LevelName, Outcome, Residue},
 };
+use crate::client::Protocol;
 use crate::scenario::{
     expr::Scope,
     model::{Action, Effects, Scenario, Step},
@@ -208,15 +209,35 @@ fn skipped(engine: &Engine, scenario: &Scenario) -> Option<String> {
     None
 }
 
+/// Why a scenario is not run over REST.
+fn without_rest(engine: &Engine, scenario: &Scenario) -> Option<Outcome> {
+    if let Some(outcome) = &engine.options.no_rest {
+        return Some(outcome.clone());
+    }
+    let unmapped = scenario.calls().into_iter().find_map(|spec| {
+        let name = &spec.method.value;
+        match engine.method(scenario, name, spec.undescribed) {
+            _ if spec.undescribed => Some(format!("REST has no path for `{name}`, which no descriptor knows")),
+            Some(method) => method.no_rest(),
+            None => None,
+        }
+    });
+    unmapped.map(|reason| Outcome::Skipped { reason })
+}
+
 async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<EventKind>) -> bool {
     let Some(first) = group.cases.first() else { return false };
     let scenario = first.scenario.clone();
     let mut send = Sender { events, failed: false };
 
-    if let Some(reason) = skipped(engine, &scenario) {
+    let withheld = match skipped(engine, &scenario) {
+        Some(reason) => Some(Outcome::Skipped { reason }),
+        None if first.protocol == Protocol::Rest => without_rest(engine, &scenario),
+        None => None,
+    };
+    if let Some(outcome) = withheld {
         for case in &group.cases {
-            send.finished(blank(case, Outcome::Skipped { reason: reason.clone() }))
-                .await;
+            send.finished(blank(case, outcome.clone())).await;
         }
         return false;
     }
@@ -240,11 +261,11 @@ async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<Eve
     scope.set(
         "run",
         super::values::map([
-            ("id", super::values::text(&engine.options.run_id)),
+            ("id", super::values::text(&engine.run_id(first.protocol))),
             ("protocol", super::values::text(first.protocol.name())),
         ]),
     );
-    let mut setup = CaseRun::new(engine, &scenario, scope, scenario.id.value.clone());
+    let mut setup = CaseRun::new(engine, (&scenario, first.protocol), scope, scenario.id.value.clone());
     let mut began = Instant::now();
     let mut prepared = setup.define_vars(true);
     if prepared.is_ok() {
@@ -258,7 +279,7 @@ async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<Eve
                 let key = case
                     .row_name()
                     .map_or(scenario.id.value.clone(), |row| format!("{}[{row}]", scenario.id.value));
-                let mut run = CaseRun::new(engine, &scenario, setup.scope.clone(), key);
+                let mut run = CaseRun::new(engine, (&scenario, first.protocol), setup.scope.clone(), key);
                 let stop = one_case(&mut run, case).await;
                 run.clean_up().await;
                 send.left(&run).await;

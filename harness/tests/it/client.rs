@@ -3,6 +3,7 @@
 mod answers;
 mod connecting;
 mod reflecting;
+mod rest;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::server::SendResponse;
@@ -10,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
-use stocktake::client::{Call, Client, Observation, Options, Target, collect};
+use stocktake::client::{Call, Client, Observation, Options, Protocol, Target, collect};
 use stocktake::schema::{DynMsg, Method, Schema};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -74,6 +75,7 @@ fn method(name: &str) -> Method {
 fn call(name: &str) -> Call {
     Call {
         method: method(name),
+        protocol: Protocol::Grpc,
         metadata: Vec::new(),
         deadline: LONG,
         fresh_connection: false,

@@ -22,6 +22,9 @@ fn scenario(id: &str, head: &str, steps: &str) -> String {
     )
 }
 
+/// The engine is what is judged here: one protocol will do.
+const OVER: [&str; 2] = ["--protocol", "grpc"];
+
 /// Runs one scenario against a fresh service.
 fn judged(head: &str, steps: &str, more: &[&str]) -> Attempt {
     judged_by(&serve(&[]), head, steps, more)
@@ -31,7 +34,10 @@ fn judged_by(server: &Server, head: &str, steps: &str, more: &[&str]) -> Attempt
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "one.yaml", &scenario("one", head, steps));
     let scenarios = folder.path().to_str().unwrap();
-    attempt(&server.address, &[&["--scenarios", scenarios], more].concat())
+    attempt(
+        &server.address,
+        &[&["--scenarios", scenarios], &OVER[..], more].concat(),
+    )
 }
 
 fn only(seen: &Attempt) -> &CaseRecord {
@@ -339,7 +345,7 @@ fn a_fresh_connection_reads_what_the_shared_one_wrote() {
     let through = Proxy::start(&server.address);
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "one.yaml", &scenario("one", "", &steps));
-    let args = ["--scenarios", folder.path().to_str().unwrap()];
+    let args = [&["--scenarios", folder.path().to_str().unwrap()], &OVER[..]].concat();
     let seen = attempt(&through.address, &args);
     assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
     let with_fresh = through.connections.load(Ordering::SeqCst);

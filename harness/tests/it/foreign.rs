@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The `must` rules that the post's server breaks in every run.
-const SEED_ALWAYS: [&str; 6] = [
+pub const SEED_ALWAYS: [&str; 6] = [
     "bulk.bad-rows-counted",
     "bulk.bad-rows-named",
     "bulk.duplicate-in-stream",
@@ -25,7 +25,7 @@ const SEED_ALWAYS: [&str; 6] = [
 ];
 
 /// The `should` rules that it breaks.
-const SEED_SHOULD: [&str; 8] = [
+pub const SEED_SHOULD: [&str; 8] = [
     "create.invalid-name",
     "create.invalid-price",
     "create.invalid-sku",
@@ -37,10 +37,10 @@ const SEED_SHOULD: [&str; 8] = [
 ];
 
 /// What it breaks now and then: two of ten concurrent creates win in one round out of twenty.
-const SEED_SOMETIMES: [&str; 1] = ["create.sku-race"];
+pub const SEED_SOMETIMES: [&str; 1] = ["create.sku-race"];
 
 /// Each defect of `inventory_server.py`: the exit code, the rules that fail, and those that it may take along.
-const DEFECTS: [(&str, i32, &[&str], &[&str]); 8] = [
+pub const DEFECTS: [(&str, i32, &[&str], &[&str]); 8] = [
     ("bulk-context-status", 1, SEED_ALWAYS.split_at(4).0, &[]),
     ("watch-list-equality", 1, &["watch.independent"], &[]),
     ("watch-threads", 1, &["watch.no-starvation"], &[]),
@@ -52,12 +52,13 @@ const DEFECTS: [(&str, i32, &[&str], &[&str]); 8] = [
     ("no-details", 0, &["rpc.details"], &[]),
 ];
 
-fn set<'a>(rules: &[&'a str]) -> BTreeSet<&'a str> {
+/// Ids of rules.
+pub fn set<'a>(rules: &[&'a str]) -> BTreeSet<&'a str> {
     rules.iter().copied().collect()
 }
 
 /// Verifies `server`, with `arguments`, and fails unless exactly `always` fail, and of the rest only some of `perhaps`.
-fn judge(
+pub fn judge(
     name: &str,
     (server, arguments): (&Server, &[&str]),
     code: i32,

@@ -1,6 +1,7 @@
 //! The parser does not panic, whatever the file says. Two seconds by default; `STOCKTAKE_FUZZ_SECONDS` for more,
 //! `STOCKTAKE_FUZZ_SEED` for other files.
 
+use crate::support::random::Random;
 use std::{
     fs,
     path::Path,
@@ -11,26 +12,6 @@ use stocktake::scenario::{
     expr::{Expr, Scope, Value},
     source::{SourceFile, Span},
 };
-
-/// xorshift64*, so that a seed names a run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-}
 
 /// Pieces that mean something to YAML, to the language or to CEL.
 const TOKENS: &[&str] = &[

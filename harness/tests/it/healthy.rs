@@ -1,5 +1,5 @@
-//! The healthy service passes every time: on an idle machine, with every core busy, and 300 ms away. `scripts/soak` does
-//! the same fifty times.
+//! The healthy service passes every time: on an idle machine, with every core busy, and 300 ms away, over gRPC.
+//! `scripts/soak` does the same fifty times, over REST too.
 
 use crate::support::stocktake::{attempt, serve};
 use std::{
@@ -16,7 +16,7 @@ const TIMES: usize = 3;
 fn passes(name: &str, arguments: &[&str]) {
     let server = serve(&[&["--log", "error"], arguments].concat());
     for time in 1..=TIMES {
-        let run = attempt(&server.address, &["--level", "should"]);
+        let run = attempt(&server.address, &["--level", "should", "--protocol", "grpc"]);
         assert_eq!(run.code, Some(0), "{name}, run {time}:\n{}{}", run.stdout, run.stderr);
     }
 }

@@ -59,7 +59,8 @@ fn a_mismatch_shows_the_place_in_the_file_and_exits_1() {
     let server = serve(&[]);
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "wrong.yaml", &scenario("wrong", "", WRONG));
-    let seen = attempt(&server.address, &["--scenarios", folder.path().to_str().unwrap()]);
+    let args = ["--scenarios", folder.path().to_str().unwrap(), "--protocol", "grpc"];
+    let seen = attempt(&server.address, &args);
     assert_eq!(seen.code, Some(1), "{}", seen.stdout);
     assert!(seen.stdout.contains("wrong.yaml:10:38"), "{}", seen.stdout);
     assert!(seen.stdout.contains("page_size is 1, expected 2"), "{}", seen.stdout);
@@ -91,10 +92,8 @@ fn known_failing_lines_must_match_and_must_fail() {
     let known = |text: &str| {
         let file = write(folder.path(), "known.txt", text);
         let scenarios = folder.path().to_str().unwrap();
-        attempt(
-            &server.address,
-            &["--scenarios", scenarios, "--known-failing", file.to_str().unwrap()],
-        )
+        let args = ["--scenarios", scenarios, "--protocol", "grpc", "--known-failing"];
+        attempt(&server.address, &[&args[..], &[file.to_str().unwrap()]].concat())
     };
     let seen = known("# a comment\nwrong (grpc)  # page sizes are off\n");
     assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
@@ -360,7 +359,7 @@ fn list_shows_the_cases_and_sends_nothing() {
     assert!(
         seen.stdout
             .lines()
-            .all(|line| line.starts_with("get_") && line.contains("(grpc)")),
+            .all(|line| line.starts_with("get_") && (line.contains("(grpc)") || line.contains("(rest)"))),
         "{}",
         seen.stdout
     );

@@ -41,6 +41,16 @@ impl Fault {
             .map(|info| info.fault)
     }
 
+    /// Whether it is about what gRPC alone has: unknown methods, reflection, health, empty ids, `grpc-status`. All others
+    /// act on REST too.
+    pub fn is_grpc_only(self) -> bool {
+        let info = self.info();
+        matches!(
+            info.rule,
+            "rpc.unknown-method" | "rpc.reflection" | "rpc.health" | "get.empty-id"
+        ) || self == Fault::GetUnknownNoStatus
+    }
+
     /// What it is called and what it breaks.
     pub fn info(self) -> &'static FaultInfo {
         // The table is generated in the order of the variants.

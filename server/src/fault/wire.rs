@@ -146,6 +146,12 @@ pub async fn response(active: Active, path: &str, response: Response<Body>) -> R
     }
 }
 
+/// How often an answer carries its page.
+pub fn times(active: Active, page: &ListProductsResponse) -> usize {
+    let past_end = page.page > 1 && page.products.is_empty();
+    1 + usize::from(past_end && active.is(Fault::ListPastEndTwice))
+}
+
 /// The answer with its message twice, when it is a page past the end.
 async fn doubled(response: Response<Body>) -> Response<Body> {
     let (parts, body) = response.into_parts();
@@ -157,8 +163,11 @@ async fn doubled(response: Response<Body>) -> Response<Body> {
     let page = data
         .get(5..)
         .and_then(|message| ListProductsResponse::decode(message).ok());
-    let past_end = page.is_some_and(|page| page.page > 1 && page.products.is_empty());
-    let times = if data.is_empty() { 0 } else { 1 + usize::from(past_end) };
+    let times = if data.is_empty() {
+        0
+    } else {
+        page.map_or(1, |page| times(Active(Some(Fault::ListPastEndTwice)), &page))
+    };
     let mut frames: Vec<Frame<Bytes>> = std::iter::repeat_n(data, times).map(Frame::data).collect();
     frames.extend(trailers.map(Frame::trailers));
     Response::from_parts(parts, body_of(frames))

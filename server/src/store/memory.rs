@@ -1,115 +1,85 @@
-//! The memory store: a shelf behind one lock, never held over an `.await`, and the change feed.
+//! The memory store: judges and writes under one lock, never held over an `.await`.
 
-use super::{Shelf, Store};
-use crate::{
-    inventory::{Draft, InventoryError, Page, Product, Query, StockChange, moved, now},
-    watch::{Feed, Filter, Subscription},
+use super::{
+    Shelf, Store,
+    model::{Accepted, Ahead, Model},
 };
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use uuid::Uuid;
+use crate::{
+    inventory::{Draft, InventoryError, Page, Product, Query, StockChange},
+    watch::{Bounds, Feed, Filter, Subscription},
+};
+use std::sync::{Arc, RwLockReadGuard, RwLockWriteGuard};
 
 /// Products that last as long as the process.
 #[derive(Debug)]
 pub struct Memory {
-    shelf: RwLock<Shelf>,
-    feed: Arc<Feed>,
+    model: Model,
 }
 
 impl Memory {
-    /// An empty store whose watches each buffer this many updates.
-    pub fn new(watch_buffer: usize) -> Memory {
+    /// A store of these products whose watches have these bounds.
+    pub fn new(products: impl IntoIterator<Item = Product>, watches: Bounds) -> Memory {
+        let mut shelf = Shelf::default();
+        for product in products {
+            shelf.push(product);
+        }
         Memory {
-            shelf: RwLock::default(),
-            feed: Arc::new(Feed::new(watch_buffer)),
+            model: Model::new(shelf, watches),
         }
     }
 
-    /// Puts the four products of the published service on the shelf.
-    pub fn add_samples(&self) {
-        let samples = [
-            ("Widget A", "WDG-001", "Widgets", 9.99, 100, "Standard widget"),
-            ("Widget B", "WDG-002", "Widgets", 14.99, 50, "Premium widget"),
-            ("Gadget X", "GDG-001", "Gadgets", 29.99, 75, "Multi-purpose gadget"),
-            ("Tool Y", "TL-001", "Tools", 49.99, 30, "Professional grade tool"),
-        ];
-        let mut shelf = self.write();
-        for (name, sku, category, price, stock, description) in samples {
-            let draft = Draft {
-                name: name.into(),
-                sku: sku.into(),
-                category: category.into(),
-                price,
-                stock,
-                description: description.into(),
-            };
-            shelf.append(new_id(), draft, now());
-        }
-    }
-
-    /// The shelf, to read. A panic while it was locked cannot leave it half changed: nothing in it panics.
+    /// See [`Model::read`].
     pub fn read(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+        self.model.read()
     }
 
-    /// The shelf, to write; changes are announced before it is let go, so that they arrive in their order.
+    /// See [`Model::write`].
     pub fn write(&self) -> RwLockWriteGuard<'_, Shelf> {
-        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+        self.model.write()
     }
 
-    /// Where changes are announced.
+    /// See [`Model::feed`].
     pub fn feed(&self) -> &Arc<Feed> {
-        &self.feed
+        self.model.feed()
     }
-}
 
-/// A new id: random, so that replicas need not ask each other.
-pub fn new_id() -> String {
-    Uuid::new_v4().to_string()
+    fn done(
+        &self,
+        judge: impl FnOnce(&Ahead, &Shelf) -> Result<Accepted, InventoryError>,
+    ) -> Result<Product, InventoryError> {
+        let mut shelf = self.write();
+        let accepted = judge(&Ahead::default(), &shelf)?;
+        let product = accepted.product().clone();
+        self.model.apply(&mut shelf, accepted);
+        Ok(product)
+    }
 }
 
 impl Store for Memory {
     type Watch = Subscription;
 
     async fn get(&self, id: &str) -> Result<Product, InventoryError> {
-        self.read()
-            .by_id(id)
-            .cloned()
-            .ok_or_else(|| InventoryError::UnknownProduct { id: id.to_owned() })
+        self.model.get(id)
     }
 
     async fn list(&self, query: &Query) -> Result<Page, InventoryError> {
-        Ok(self.read().list(query))
+        Ok(self.model.list(query))
     }
 
     async fn create(&self, draft: Draft) -> Result<Product, InventoryError> {
         let draft = draft.checked()?;
-        let id = new_id();
-        let mut shelf = self.write();
-        if shelf.row_of_sku(&draft.sku).is_some() {
-            return Err(InventoryError::DuplicateSku { sku: draft.sku });
-        }
-        Ok(shelf.append(id, draft, now()))
+        self.done(|ahead, shelf| ahead.judge_create(shelf, draft))
     }
 
     async fn change(&self, change: StockChange) -> Result<Product, InventoryError> {
-        let mut shelf = self.write();
-        let Some(row) = shelf.row_of_id(&change.id) else {
-            return Err(InventoryError::UnknownProduct { id: change.id });
-        };
-        let (old, stock) = match shelf.product(row) {
-            Some(product) => (product.stock, moved(product, change.change)?),
-            None => return Err(InventoryError::Store),
-        };
-        let product = shelf.restock(row, stock, now()).ok_or(InventoryError::Store)?;
-        self.feed.publish(&product, old, change.reason);
-        Ok(product)
+        self.done(|ahead, shelf| ahead.judge_change(shelf, change))
     }
 
     async fn watch(&self, filter: Filter) -> Result<Subscription, InventoryError> {
-        self.feed.subscribe(filter)
+        self.feed().subscribe(filter)
     }
 
     fn close(&self) {
-        self.feed.close();
+        self.feed().close();
     }
 }

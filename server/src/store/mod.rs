@@ -1,18 +1,100 @@
-//! Where products are kept: one trait, and the memory store.
+//! Where products are kept: one trait, and two stores over one model, in memory and with a file behind it.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod brittle;
+mod disk;
+mod file;
 mod memory;
+mod model;
 mod select;
 mod shelf;
 
-pub use memory::{Memory, new_id};
+pub use file::FileStore;
+pub use memory::Memory;
 pub use shelf::Shelf;
 
 use crate::{
-    inventory::{Draft, Imported, InventoryError, Page, Product, Query, Rejected, StockChange},
+    inventory::{Draft, Imported, InventoryError, Page, Product, Query, Rejected, StockChange, now},
     watch::{Filter, Update},
 };
 use futures_util::{Stream, StreamExt};
-use std::{pin::pin, sync::Arc};
+use std::{io, path::PathBuf, pin::pin, sync::Arc};
+use uuid::Uuid;
+
+/// Why a store file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process, or this one, has it open.
+    #[error("the store {} is in use: stop the server that has it open, or name another file", path.display())]
+    Locked {
+        /// As named.
+        path: PathBuf,
+    },
+    /// It holds something else.
+    #[error("{} is no stocktake store: name another file", path.display())]
+    Foreign {
+        /// As named.
+        path: PathBuf,
+    },
+    /// What it holds is not what was written.
+    #[error("the store {} is damaged ({what}): put a copy of it back, or move it away to start anew", path.display())]
+    Damaged {
+        /// As named.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        what: String,
+    },
+    /// Another version of this program wrote it.
+    #[error("the store {} has format {format}, this program reads {reads}: use the version that wrote it", path.display())]
+    Format {
+        /// As named.
+        path: PathBuf,
+        /// That it has.
+        format: u64,
+        /// That is understood.
+        reads: u64,
+    },
+    /// The system does not give access to it.
+    #[error("cannot use the store {}: name a file in a folder that this process may write to", path.display())]
+    Io {
+        /// As named.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no thread to write with.
+    #[error("the store cannot start its writer")]
+    Thread(#[source] io::Error),
+}
+
+/// A new id: random, so that replicas need not ask each other.
+pub fn new_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// The four products of the published service.
+pub fn samples() -> Vec<Product> {
+    let samples = [
+        ("Widget A", "WDG-001", "Widgets", 9.99, 100, "Standard widget"),
+        ("Widget B", "WDG-002", "Widgets", 14.99, 50, "Premium widget"),
+        ("Gadget X", "GDG-001", "Gadgets", 29.99, 75, "Multi-purpose gadget"),
+        ("Tool Y", "TL-001", "Tools", 49.99, 30, "Professional grade tool"),
+    ];
+    let product = |(name, sku, category, price, stock, description): (&str, &str, &str, f64, i32, &str)| {
+        let draft = Draft {
+            name: name.into(),
+            sku: sku.into(),
+            category: category.into(),
+            price,
+            stock,
+            description: description.into(),
+        };
+        Product::new(new_id(), draft, now())
+    };
+    samples.into_iter().map(product).collect()
+}
 
 /// What the protocols ask of a store. Each method is one atomic step; the change feed is part of the store, since only
 /// the store knows the order of changes.
@@ -54,6 +136,16 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
+    /// Whether it can do what it is there for.
+    fn check(&self) -> impl Future<Output = Result<(), InventoryError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Ends every watch and refuses new ones, for the service is shutting down.
     fn close(&self);
+
+    /// Does what it was asked for so far and lets go of what it holds; writes that come after are refused.
+    fn finish(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }

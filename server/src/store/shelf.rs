@@ -1,11 +1,11 @@
-//! The products of the memory store and their order, behind no lock of their own.
+//! The products and their order, behind no lock of their own.
 //!
 //! There is no delete: rows are only appended, so a page of a category is a slice. A page of the products in stock is
 //! found by rank (`select.rs`). Both cost the same at a thousand and a million products.
 
 use super::select::BitRow;
-use crate::inventory::{Card, Draft, Page, Product, Query, Timestamp, later};
-use std::{collections::HashMap, sync::Arc};
+use crate::inventory::{Draft, Page, Product, Query, Timestamp};
+use std::collections::HashMap;
 
 /// All products, in the order of their creation.
 #[derive(Debug, Default)]
@@ -58,22 +58,26 @@ impl Shelf {
         self.rows.iter().map(|row| &row.product)
     }
 
+    /// How many products there are; the row of the next one.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Makes a product of a draft and appends it, see [`Shelf::push`].
+    pub fn append(&mut self, id: String, draft: Draft, now: Timestamp) -> Product {
+        let product = Product::new(id, draft, now);
+        self.push(product.clone());
+        product
+    }
+
     /// Appends a product. Whether it may be appended is the caller's to know: a second product of an id or SKU takes it
     /// over.
-    pub fn append(&mut self, id: String, draft: Draft, now: Timestamp) -> Product {
+    pub fn push(&mut self, product: Product) {
         let row = self.rows.len();
-        let card = Card {
-            id,
-            name: draft.name,
-            sku: draft.sku,
-            category: draft.category,
-            price: draft.price,
-            description: draft.description,
-            created_at: now,
-        };
+        let card = &product.card;
         self.by_id.insert(card.id.clone(), row);
         self.by_sku.insert(card.sku.clone(), row);
-        let in_stock = draft.stock > 0;
+        let in_stock = product.stock > 0;
         self.everything.append(row, in_stock);
         let place = match self.categories.get_mut(&card.category) {
             Some(view) => view.append(row, in_stock),
@@ -83,30 +87,29 @@ impl Shelf {
                 .or_default()
                 .append(row, in_stock),
         };
-        let product = Product {
-            card: Arc::new(card),
-            stock: draft.stock,
-            updated_at: now,
-        };
-        self.rows.push(Row {
-            product: product.clone(),
-            place,
-        });
-        product
+        self.rows.push(Row { product, place });
     }
 
     /// Puts another stock on a row; the product as it then is.
     pub fn restock(&mut self, row: usize, stock: i32, now: Timestamp) -> Option<Product> {
-        let Row { product, place } = self.rows.get_mut(row)?;
-        if (product.stock > 0) != (stock > 0) {
-            self.everything.in_stock.set(row, stock > 0);
+        let product = self.product(row)?.restocked(stock, now);
+        self.replace(row, product.clone());
+        Some(product)
+    }
+
+    /// Puts another version of its product on a row: the same card, another stock and time. A row that is not there is
+    /// left alone.
+    pub fn replace(&mut self, row: usize, product: Product) {
+        let Some(Row { product: old, place }) = self.rows.get_mut(row) else {
+            return;
+        };
+        if (old.stock > 0) != (product.stock > 0) {
+            self.everything.in_stock.set(row, product.stock > 0);
             if let Some(view) = self.categories.get_mut(&product.card.category) {
-                view.in_stock.set(*place, stock > 0);
+                view.in_stock.set(*place, product.stock > 0);
             }
         }
-        product.stock = stock;
-        product.updated_at = later(product.updated_at, now);
-        Some(product.clone())
+        *old = product;
     }
 
     /// The product of a row, to alter anything but its stock and category, on which the order of lists rests.

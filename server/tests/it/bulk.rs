@@ -1,6 +1,7 @@
 //! BulkImport by the rules of the contract.
 
-use crate::{draft, get, healthy};
+use super::healthy;
+use crate::{draft, get};
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{body::Frame, client::conn::http2};

@@ -1,22 +1,30 @@
 //! The server from outside, through the generated client alone: if the harness is wrong, these still tell.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod auth;
 mod bulk;
 mod deadlines;
 mod details;
 mod faults;
 mod lifecycle;
+mod limits;
+mod on_file;
+mod probes;
 mod products;
 mod protocol;
 mod raw;
 mod reflection;
+mod rest;
 mod script;
+mod store;
+mod tls;
 mod transcript;
 mod watches;
 
 use inventory_contract::{CreateProductRequest, Product, inventory_service_client::InventoryServiceClient};
 use std::{net::SocketAddr, time::Duration};
-use stocktake_server::{Config, Fault, Server};
+use stocktake_server::{Config, Fault, Server, Storage};
+use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::{
     Code, Status, Streaming,
@@ -31,14 +39,17 @@ type Client = InventoryServiceClient<Channel>;
 /// A server of its own for each test; it stops when dropped.
 struct Running {
     addr: SocketAddr,
+    probes: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    /// Where it keeps its file, if it does.
+    folder: Option<TempDir>,
 }
 
 impl Running {
     async fn start(config: Config) -> Running {
         let bound = Server::bind(config).await.unwrap();
-        let addr = bound.addr();
+        let (addr, probes) = (bound.addr(), bound.probe_addr());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             bound
@@ -50,9 +61,24 @@ impl Running {
         });
         Running {
             addr,
+            probes,
             stop: Some(stop),
             task,
+            folder: None,
         }
+    }
+
+    /// With a store file of its own.
+    async fn on_file() -> Running {
+        let folder = TempDir::new().unwrap();
+        let store = Storage::File(folder.path().join("store.redb"));
+        let mut running = Running::start(Config {
+            store,
+            ..Config::default()
+        })
+        .await;
+        running.folder = Some(folder);
+        running
     }
 
     async fn with_fault(fault: Fault) -> Running {
@@ -93,6 +119,16 @@ async fn healthy() -> Running {
 
 async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("nothing came")
+}
+
+/// Polls for a state that a server reaches by itself.
+async fn until<F: Future<Output = bool>>(mut state: impl FnMut() -> F) {
+    within(async {
+        while !state().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 fn draft(sku: &str, category: &str, stock: i32) -> CreateProductRequest {

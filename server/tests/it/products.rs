@@ -1,6 +1,7 @@
 //! The unary methods by the rules of the contract.
 
-use crate::{Client, code, create, draft, get, healthy, update};
+use super::healthy;
+use crate::{Client, code, create, draft, get, update};
 use inventory_contract::{CreateProductRequest, ListProductsRequest, ListProductsResponse};
 use std::collections::HashSet;
 use tonic::Code;

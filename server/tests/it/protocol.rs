@@ -23,7 +23,7 @@ async fn an_unknown_method_is_unimplemented() {
 }
 
 #[tokio::test]
-async fn plain_http_is_told_that_this_is_grpc() {
+async fn what_is_not_quite_grpc_is_told_so() {
     let server = healthy().await;
     for (content_type, status) in [
         ("text/html", 404),

@@ -2,12 +2,16 @@
 
 use crate::within;
 use bytes::Bytes;
-use http::{Request, Version};
+use http::{Request, Response, Version};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{convert::Infallible, net::SocketAddr};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::{Code, Status};
 
 /// What came back.
@@ -37,19 +41,18 @@ pub async fn call<B>(addr: SocketAddr, path: &str, body: B, timeout: Option<&str
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
+    let headers: Vec<(&str, &str)> = timeout.map(|timeout| ("grpc-timeout", timeout)).into_iter().collect();
     let stream = TcpStream::connect(addr).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let mut request = Request::post(format!("http://{addr}{path}"))
-        .version(Version::HTTP_2)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    if let Some(timeout) = timeout {
-        request = request.header("grpc-timeout", timeout);
-    }
-    let response = within(sender.send_request(request.body(body).unwrap())).await.unwrap();
+    call_over(stream, path, body, &headers).await
+}
+
+/// One call with these headers, over a stream that nobody else uses.
+pub async fn call_over<I, B>(stream: I, path: &str, body: B, headers: &[(&str, &str)]) -> Answer
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let response = within(send(stream, path, body, headers)).await;
     let in_headers = Status::from_header_map(response.headers());
     let body = within(response.into_body().collect()).await.unwrap();
     let in_trailers = body.trailers().and_then(Status::from_header_map);
@@ -57,4 +60,33 @@ where
         status: in_headers.or(in_trailers),
         data: body.to_bytes(),
     }
+}
+
+/// Sends a call over a stream; what it is answered with, as it comes.
+pub async fn send<I, B>(stream: I, path: &str, body: B, headers: &[(&str, &str)]) -> Response<Incoming>
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::post(format!("http://localhost{path}"))
+        .version(Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    sender.send_request(request.body(body).unwrap()).await.unwrap()
+}
+
+/// Sends these bytes, as a client of HTTP/1.1 would; all that comes back until the server closes.
+pub async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    writer.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that closes while bytes are under way to it resets the connection: what it said before counts.
+    let _ = within(reader.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
 }

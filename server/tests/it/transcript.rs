@@ -1,14 +1,14 @@
 //! Every fault shows: a fixed run of calls against a server with a fault goes differently than against one without.
 
 use crate::{
-    Running, code, draft, get,
+    Running, code, draft, get, healthy,
     script::{SILENCE, Script, refusal},
     update, watch,
 };
 use inventory_contract::{CreateProductRequest, GetProductRequest, ListProductsRequest, WatchStockRequest};
 use prost::Message;
 use std::{collections::HashMap, sync::Arc};
-use stocktake_server::{Config, Fault};
+use stocktake_server::Fault;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
@@ -32,12 +32,7 @@ const ELSEWHERE: [Fault; 7] = [
 ];
 
 /// The transcript of a server; it ends where it differs from an expected one.
-async fn transcript(fault: Option<Fault>, expected: Option<&[String]>) -> Vec<String> {
-    let server = Running::start(Config {
-        fault,
-        ..Config::default()
-    })
-    .await;
+async fn transcript(server: Running, expected: Option<&[String]>) -> Vec<String> {
     let client = server.client().await;
     let mut script = Script {
         addr: server.addr,
@@ -402,16 +397,16 @@ async fn crowds(script: &mut Script) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_leaves_a_trace_and_a_healthy_server_none() {
-    let healthy = Arc::new(transcript(None, None).await);
-    assert_eq!(*healthy, transcript(None, None).await);
+async fn every_fault_leaves_a_trace_and_a_healthy_server_of_either_store_none() {
+    let healthy = Arc::new(transcript(healthy().await, None).await);
+    assert_eq!(*healthy, transcript(Running::on_file().await, None).await);
     let places = Arc::new(Semaphore::new(32));
     let mut runs = JoinSet::new();
     for info in Fault::all().iter().filter(|info| !ELSEWHERE.contains(&info.fault)) {
         let (places, healthy) = (places.clone(), healthy.clone());
         runs.spawn(async move {
             let _place = places.acquire().await.unwrap();
-            let lines = transcript(Some(info.fault), Some(&healthy)).await;
+            let lines = transcript(Running::with_fault(info.fault).await, Some(&healthy)).await;
             (lines == *healthy).then_some(info.name)
         });
     }

@@ -1,6 +1,7 @@
 //! WatchStockChanges by the rules of the contract.
 
-use crate::{code, create, get, healthy, update, watch, within};
+use super::healthy;
+use crate::{code, create, get, update, watch, within};
 use inventory_contract::{HEARTBEAT_KEY, StockUpdate, WatchStockRequest};
 use stocktake_server::Config;
 use tonic::{Code, Request, Streaming};

@@ -1,6 +1,7 @@
 //! The end of a run on the screen: what does not hold, what was not looked at, what stays behind, the verdict. Pure.
 
 use crate::{
+    client::Protocol,
     report::{
         escape::visible,
         failure::Layout,
@@ -27,7 +28,8 @@ pub(super) fn lines(record: &RunRecord, report: Option<&str>, layout: Layout) ->
     lines.push(Line::default());
     lines.push(field("target", &target(record)));
     lines.push(cases(record));
-    lines.push(field("rules", &rules_in_words(record)));
+    lines.extend(by_protocol(record));
+    lines.push(field("rules", &format!("{} passed", standing::rules_passed(record))));
     if let Some(report) = report {
         lines.push(field("report", report));
     }
@@ -97,19 +99,29 @@ fn rules(record: &RunRecord, layout: Layout, lines: &mut Vec<Line>) {
     }
 }
 
-/// `failed 1 of 3 cases`: of those that judged the rule.
+/// `failed 1 of 3 cases`: of those that judged the rule; `…, all over rest` where another protocol held it.
 fn in_words(rule: &RuleRecord, standing: Standing) -> String {
     let word = match standing {
         Standing::KnownFailing => "known failing",
         Standing::NotJudged => return standing.words().to_owned(),
         _ => "failed",
     };
-    let judged = rule.failed.saturating_add(rule.passed);
-    format!(
-        "{word} {} of {}",
-        text::count(rule.failed),
-        text::plural(judged, "case", "cases")
-    )
+    let noun = if rule.failed.saturating_add(rule.passed) == 1 {
+        "case"
+    } else {
+        "cases"
+    };
+    let over = match rule
+        .protocols
+        .iter()
+        .filter(|tally| tally.failed > 0)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [only] if rule.protocols.len() > 1 => format!(", all over {}", only.protocol.name()),
+        _ => String::new(),
+    };
+    format!("{word} {} {noun}{over}", standing::failed_of(rule.failed, rule.passed))
 }
 
 fn without_verdict(record: &RunRecord, layout: Layout, lines: &mut Vec<Line>) {
@@ -168,13 +180,29 @@ fn caveats(record: &RunRecord, layout: Layout, lines: &mut Vec<Line>) {
 }
 
 fn target(record: &RunRecord) -> String {
-    let protocols: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
     format!(
         "{} ({}; descriptors: {})",
         record.target.address,
-        protocols.join(", "),
+        standing::protocols_in_words(record),
         record.target.descriptors
     )
+}
+
+/// A line for each protocol, where there is more than one.
+fn by_protocol(record: &RunRecord) -> Vec<Line> {
+    let protocols = standing::cases_by_protocol(record);
+    if protocols.len() < 2 {
+        return Vec::new();
+    }
+    let line = |(protocol, passed, all): (Protocol, u64, u64)| {
+        let words = format!(
+            "{} of {} passed",
+            text::count(passed),
+            text::plural(all, "case", "cases")
+        );
+        field(protocol.name(), &words)
+    };
+    protocols.into_iter().map(line).collect()
 }
 
 fn cases(record: &RunRecord) -> Line {
@@ -193,26 +221,13 @@ fn cases(record: &RunRecord) -> Line {
             .with(Tone::Plain, comma)
             .with(tone, format!("{} {}", text::count(n), standing.words()));
     }
-    let incomplete = if record.verdict.complete {
-        ""
-    } else {
-        ", not run to the end"
-    };
     line.with(
         Tone::Faint,
-        format!("  in {}{incomplete}", text::duration(record.elapsed_ms)),
-    )
-}
-
-fn rules_in_words(record: &RunRecord) -> String {
-    let passed = record
-        .rules
-        .len()
-        .saturating_sub(standing::rules_not_passed(record).len());
-    format!(
-        "{} of {} passed",
-        text::count(passed as u64),
-        text::count(record.rules.len() as u64)
+        format!(
+            "  in {}{}",
+            text::duration(record.elapsed_ms),
+            standing::unfinished(record)
+        ),
     )
 }
 

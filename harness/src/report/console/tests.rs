@@ -166,7 +166,7 @@ fn a_terminal_keeps_what_was_printed_above_the_progress_line() {
             ..PLAIN
         },
     );
-    assert!(written.contains("/10 "), "no progress line in {written:?}");
+    assert!(written.contains("/12 "), "no progress line in {written:?}");
     insta::assert_snapshot!(screen(&written));
 }
 

@@ -24,6 +24,10 @@ pub fn request(template: &Template, ty: &MessageType, problems: &mut Vec<Problem
     let TemplateNode::Map(entries) = &template.node else {
         return;
     };
+    // The keys of an `Any` or a `Struct` are no fields of it.
+    if ty.has_own_json() {
+        return;
+    }
     for (key, value) in entries {
         let Some(field) = field(ty, key, problems) else {
             continue;

@@ -17,7 +17,9 @@ fn case(row: &str, rules: &[&str], outcome: Outcome, broken: &[(&[&str], LevelNa
         file: "one.yaml".to_owned(),
         line: 1,
         column: 1,
+        before: Vec::new(),
         source: String::new(),
+        after: Vec::new(),
         width: 1,
         summary: "no".to_owned(),
         details: Vec::new(),
@@ -161,6 +163,42 @@ fn the_tally_of_a_rule() {
 }
 
 #[test]
+fn protocols_are_tallied_apart() {
+    let on_rest = |case: CaseRecord| CaseRecord {
+        protocol: Protocol::Rest,
+        ..case
+    };
+    let broken: &[(&[&str], LevelName)] = &[(&["get.stored"], Must)];
+    let cases = [
+        case("a", &["get.stored", "rpc.unknown-method"], Outcome::Passed, &[]),
+        on_rest(case("a", &["get.stored"], Outcome::Failed, broken)),
+        on_rest(case("b", &["get.stored"], Outcome::Passed, &[])),
+    ];
+    let rules = fold::rules(&cases);
+    let tallies = |id: &str| -> Vec<(Protocol, u64, u64, RuleVerdict)> {
+        let rule = rules.iter().find(|rule| rule.id == id).unwrap();
+        let tallies = rule.protocols.iter();
+        tallies
+            .map(|of| (of.protocol, of.passed, of.failed, of.verdict))
+            .collect()
+    };
+    assert_eq!(
+        tallies("get.stored"),
+        [
+            (Protocol::Grpc, 1, 0, RuleVerdict::Passed),
+            (Protocol::Rest, 1, 1, RuleVerdict::Failed)
+        ]
+    );
+    assert_eq!(
+        tallies("rpc.unknown-method"),
+        [(Protocol::Grpc, 1, 0, RuleVerdict::Passed)]
+    );
+    let whole = rules.iter().find(|rule| rule.id == "get.stored").unwrap();
+    assert_eq!((whole.passed, whole.failed, whole.verdict), (2, 1, RuleVerdict::Failed));
+    assert_eq!(whole.failed_cases, ["one[a] (rest)"]);
+}
+
+#[test]
 fn a_mismatch_weighs_as_its_weightiest_rule() {
     for (rules, own, level, expected) in [
         ("create.timestamps, create.timestamps-equal", None, "must", Must),
@@ -184,4 +222,26 @@ fn a_mismatch_weighs_as_its_weightiest_rule() {
             expected
         );
     }
+}
+
+#[test]
+fn a_mismatch_carries_the_lines_around_it() {
+    let scenario = scenario("", "  - call: ListProducts");
+    let record = |line: usize| {
+        let span = Span {
+            line,
+            ..Span::default()
+        };
+        let record = Mismatch::new(span, "no").record(&scenario, "s");
+        (record.before, record.source, record.after)
+    };
+    let lines = |from: usize, to: usize| -> Vec<String> {
+        let lines = scenario.source.text.lines().skip(from).take(to - from);
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(record(1), (vec![], "version: 1".to_owned(), lines(1, 3)));
+    assert_eq!(record(4), (lines(1, 3), "effects: writes".to_owned(), lines(4, 6)));
+    let last = scenario.source.text.lines().count();
+    assert_eq!(record(last).2, Vec::<String>::new());
+    assert_eq!(record(last + 9), (vec![], String::new(), vec![]));
 }

@@ -128,3 +128,22 @@ fn streams_stay_within_the_budget() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn the_keys_of_a_well_known_type_are_no_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.proto");
+    let proto = "syntax = \"proto3\"; package t; import \"google/protobuf/any.proto\"; \
+        import \"google/protobuf/struct.proto\"; \
+        message All { google.protobuf.Any any = 1; google.protobuf.Struct free = 2; } \
+        service Things { rpc Put (All) returns (All); }";
+    std::fs::write(&file, proto).unwrap();
+    let schema = Schema::from_proto(&[file], &[]).unwrap();
+    let text = "version: 1\nid: one\nname: one\nservice: t.Things\neffects: writes\nsteps:\n  - call: Put\n    \
+        request: { any: { \"@type\": t.All, free: \"${{ {} }}\" }, free: { run: \"${{ run.id }}\" } }\n";
+    let errors: Vec<String> = link::check(&parsed(text), &schema, 4)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}

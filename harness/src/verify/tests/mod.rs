@@ -1,5 +1,6 @@
 //! The judgement on observations made by hand, driven by small scenarios.
 
+mod coverage;
 mod fold;
 mod judge;
 mod link;

@@ -450,7 +450,7 @@ async fn after_goaway_open_calls_go_on_and_new_ones_connect_again() {
         connections.recv().await.unwrap();
         calls.push(open);
         // The GOAWAY follows the answer; a probe on a connection of its own gives it time to be read.
-        client.probe(LONG).await.unwrap();
+        client.probe(Protocol::Grpc, LONG).await.unwrap();
         connections.recv().await.unwrap();
     }
     finish.send(true).unwrap();
@@ -519,7 +519,7 @@ async fn a_silent_target_is_given_up_after_deadline_and_grace() {
     })
     .await;
     let client = client(address);
-    client.probe(LONG).await.unwrap();
+    client.probe(Protocol::Grpc, LONG).await.unwrap();
     let call = Call {
         deadline: Duration::from_millis(20),
         ..call("GetProduct")

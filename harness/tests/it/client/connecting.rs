@@ -19,7 +19,12 @@ async fn probe(url: &str) -> String {
             ..Options::default()
         },
     );
-    client.unwrap().probe(LONG).await.unwrap_err().to_string()
+    client
+        .unwrap()
+        .probe(stocktake::client::Protocol::Grpc, LONG)
+        .await
+        .unwrap_err()
+        .to_string()
 }
 
 /// Reads what the client says first, then writes this and closes.
@@ -136,7 +141,11 @@ async fn a_half_open_target_is_given_up_in_time() {
             ..Options::default()
         };
         let client = Client::new(target, options).unwrap();
-        let text = client.probe(Duration::from_millis(300)).await.unwrap_err().to_string();
+        let text = client
+            .probe(stocktake::client::Protocol::Grpc, Duration::from_millis(300))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("accepts connections but stays silent"), "{text}");
         assert!(text.contains(awaited) && text.contains("within 300ms"), "{text}");
         let call = call("GetProduct");
@@ -260,7 +269,7 @@ async fn tls_works_with_the_issuer_and_the_name() {
     let ca = authority();
     let address = tls_peer(&ca, &["127.0.0.1"], &[b"h2"]).await;
     let (client, _folder) = tls_client(address, Some(&ca), None);
-    client.probe(LONG).await.unwrap();
+    client.probe(stocktake::client::Protocol::Grpc, LONG).await.unwrap();
     let call = call("GetProduct");
     let seen = collect(client.open(&call).await, vec![call.method.input.new_message()]).await;
     assert_eq!(
@@ -279,18 +288,26 @@ async fn certificates_that_do_not_fit_are_explained() {
     let (ca, other) = (authority(), authority());
     let address = tls_peer(&ca, &["stock.example"], &[b"h2"]).await;
     let (client, _folder) = tls_client(address, None, Some("stock.example"));
-    let text = client.probe(LONG).await.unwrap_err().to_string();
+    let text = client
+        .probe(stocktake::client::Protocol::Grpc, LONG)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         text.contains("issuer that is not trusted") && text.contains("--ca"),
         "{text}"
     );
     let (client, _folder) = tls_client(address, Some(&other), Some("stock.example"));
     assert!(matches!(
-        client.probe(LONG).await,
+        client.probe(stocktake::client::Protocol::Grpc, LONG).await,
         Err(ConnectError::UnknownIssuer { .. } | ConnectError::Certificate { .. })
     ));
     let (client, _folder) = tls_client(address, Some(&ca), None);
-    let text = client.probe(LONG).await.unwrap_err().to_string();
+    let text = client
+        .probe(stocktake::client::Protocol::Grpc, LONG)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         text.contains("is not for `127.0.0.1` but for `stock.example`"),
         "{text}"
@@ -304,7 +321,11 @@ async fn tls_without_http2_is_explained() {
     for alpn in [&[b"http/1.1".as_slice()][..], &[]] {
         let address = tls_peer(&ca, &["127.0.0.1"], alpn).await;
         let (client, _folder) = tls_client(address, Some(&ca), None);
-        let text = client.probe(LONG).await.unwrap_err().to_string();
+        let text = client
+            .probe(stocktake::client::Protocol::Grpc, LONG)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("does not offer HTTP/2 (ALPN h2)"), "{text}");
     }
 }
@@ -314,7 +335,11 @@ async fn a_target_that_wants_a_client_certificate_is_explained() {
     let ca = authority();
     let address = tls_peer_asking(&ca, &["127.0.0.1"], &[b"h2"], true).await;
     let (client, _folder) = tls_client(address, Some(&ca), None);
-    let text = client.probe(LONG).await.unwrap_err().to_string();
+    let text = client
+        .probe(stocktake::client::Protocol::Grpc, LONG)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         text.contains("asks for a client certificate") && text.contains("clientCertificateMode"),
         "{text}"

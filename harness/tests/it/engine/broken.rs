@@ -1,6 +1,6 @@
 //! Runs that are interrupted, lose their target or cannot write.
 
-use super::{clean, create, judged, proxy::Proxy, scenario};
+use super::{OVER, clean, create, judged, proxy::Proxy, scenario};
 use crate::support::{
     stocktake::{attempt, binary, record, run, serve},
     until, write,
@@ -28,6 +28,7 @@ fn an_interrupted_case_is_cleaned_up_and_every_case_has_a_record() {
     let child = Command::new(binary())
         .args(["verify", &server.address, "--scenarios"])
         .arg(folder.path())
+        .args(OVER)
         .arg("--out")
         .arg(&out)
         .stdout(Stdio::null())

@@ -1,7 +1,9 @@
 //! What the tests stand on: the tools of this machine, child processes, and the binary under test.
 
+pub mod browser;
 pub mod process;
 pub mod python;
+pub mod random;
 pub mod stocktake;
 pub mod tools;
 

@@ -107,7 +107,8 @@ pub fn run(command: &mut Command, within: Duration) -> Ended {
     Ended { code, stdout, stderr }
 }
 
-fn spawn(command: &mut Command) -> Child {
+/// Starts it with its output in pipes and nothing of ours in its environment.
+pub fn spawn(command: &mut Command) -> Child {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STOCKTAKE_")) {
         if !command.get_envs().any(|(set, _)| set == name) {
             command.env_remove(name);

@@ -4,7 +4,11 @@ use super::{
     fixture,
     process::{self, Ended, Server},
 };
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 /// Longer than any script takes on a busy machine.
@@ -41,6 +45,11 @@ impl Seed {
         let ended = run(python, "seed_extract.py", &arguments);
         assert_eq!(ended.code, Some(0), "{}", ended.shown());
         Seed { folder }
+    }
+
+    /// The folder of its `inventory.proto`.
+    pub fn protos(&self) -> PathBuf {
+        self.folder.path().join("protos")
     }
 
     /// Its server, on a free port.

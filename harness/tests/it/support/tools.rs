@@ -23,6 +23,13 @@ pub fn buf(test: &str) -> Option<PathBuf> {
     needed(test, "buf", found)
 }
 
+/// A Chromium, whatever its name is here.
+pub fn chromium(test: &str) -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = given("STOCKTAKE_TEST_CHROMIUM").or_else(|| names.into_iter().find_map(on_path));
+    needed(test, "chromium", found)
+}
+
 /// The published post that the service comes from.
 pub fn post(test: &str) -> Option<PathBuf> {
     let folder = given("STOCKTAKE_TEST_SEED").unwrap_or_else(|| root().join("../shared/seed"));
