@@ -30,6 +30,7 @@
 pub mod cli;
 pub mod client;
 pub mod exit;
+pub mod load;
 pub mod report;
 pub mod scenario;
 pub mod schema;
