@@ -10,5 +10,6 @@
 
 pub mod exchange;
 pub mod leg;
+pub mod progress;
 pub mod record;
 pub mod sample;
