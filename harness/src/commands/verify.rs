@@ -133,6 +133,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         cases: Vec::new(),
         rules: Vec::new(),
         coverage: Default::default(),
+        load: None,
         residue: Vec::new(),
         caveats: caveats(notes, snapshot_steps_unjudged, &matrix, &suite),
         verdict: Verdict {

@@ -14,6 +14,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 mod line;
+pub mod load;
 pub mod log;
 pub mod markdown;
 pub mod standing;

@@ -12,6 +12,7 @@ mod fuzz;
 mod healthy;
 mod hostile;
 mod invalid;
+mod load_page;
 mod openapi;
 mod page;
 mod schema;

@@ -1,0 +1,210 @@
+//! Comparisons in words. The ratio is always the other side over the base. Pure.
+
+use super::words;
+use crate::{
+    load::record::{ComparisonRecord, Finding, LoadRecord, Measure},
+    report::text,
+};
+
+/// In the order in which they are shown: what is least disturbed by a small shared machine comes first.
+pub const MEASURES: [Measure; 6] = [
+    Measure::ServerCpu,
+    Measure::P50,
+    Measure::P99,
+    Measure::Mean,
+    Measure::Throughput,
+    Measure::Bytes,
+];
+
+/// Lines of [`short`].
+const SHORT: usize = 3;
+
+/// The comparisons by one measure, in the order of the cells.
+pub fn by(record: &LoadRecord, measure: Measure) -> Vec<&ComparisonRecord> {
+    let place = |of: &ComparisonRecord| record.cells.iter().position(|cell| cell.id == of.cell);
+    let mut found: Vec<&ComparisonRecord> = record
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.measure == measure)
+        .collect();
+    found.sort_by_key(|comparison| place(comparison));
+    found
+}
+
+/// All comparisons by their measures, and of two sides that cannot be compared in a cell only the first.
+pub fn listed(record: &LoadRecord) -> Vec<&ComparisonRecord> {
+    let mut listed: Vec<&ComparisonRecord> = Vec::new();
+    for of in MEASURES.into_iter().flat_map(|measure| by(record, measure)) {
+        let told = |other: &&ComparisonRecord| {
+            other.finding == Finding::Void && (&other.cell, other.base, other.other) == (&of.cell, of.base, of.other)
+        };
+        if of.finding != Finding::Void || !listed.iter().any(told) {
+            listed.push(of);
+        }
+    }
+    listed
+}
+
+/// `REST, HTTP/1.1 takes 1.32x (1.28 to 1.36) of gRPC's server CPU per request`; what is not known is said, not guessed.
+pub fn sentence(record: &LoadRecord, of: &ComparisonRecord) -> String {
+    let (other, base, over) = names(record, of);
+    let title = of.measure.title();
+    match (of.finding, ratio(of)) {
+        (Finding::Void, _) => format!("{over}{other} and {base} are not compared: {}", why_void(record, of)),
+        (Finding::TooFew, _) | (_, None) => format!(
+            "{over}{other} and {base} are not compared: {} of rounds are too few to say anything",
+            text::plural(of.pairs as u64, "pair", "pairs")
+        ),
+        (Finding::NoDifference, Some(ratio)) => {
+            format!(
+                "no difference found: {over}{other} {} {ratio} of {base}'s {title}",
+                verb(of.measure)
+            )
+        }
+        (Finding::More | Finding::Less, Some(ratio)) => {
+            format!("{over}{other} {} {ratio} of {base}'s {title}", verb(of.measure))
+        }
+    }
+}
+
+/// What could have been found, and from how much: `10 pairs of rounds; p < 0.001; a difference of 1.03x would be found`.
+pub fn grounds(of: &ComparisonRecord) -> String {
+    let mut parts = vec![text::plural(of.pairs as u64, "pair of rounds", "pairs of rounds")];
+    if let Some(p) = of.p_adjusted {
+        parts.push(probability(p));
+    }
+    parts.push(match of.detectable {
+        Some(ratio) => format!("a difference of {} would be found", text::ratio(ratio)),
+        None => "what would be found is not known".to_owned(),
+    });
+    parts.join("; ")
+}
+
+/// `1.32x (1.28 to 1.36)`.
+pub fn ratio(of: &ComparisonRecord) -> Option<String> {
+    let ratio = text::ratio(of.ratio?);
+    Some(match of.interval {
+        Some(interval) => format!("{ratio} ({})", between(interval)),
+        None => format!("{ratio} (no interval)"),
+    })
+}
+
+/// `1.28 to 1.36`.
+pub fn between((from, to): (f64, f64)) -> String {
+    let number = |value| text::ratio(value).trim_end_matches('x').to_owned();
+    format!("{} to {}", number(from), number(to))
+}
+
+/// The finding in few words.
+pub fn finding(finding: Finding) -> &'static str {
+    match finding {
+        Finding::More => "more",
+        Finding::Less => "less",
+        Finding::NoDifference => "no difference found",
+        Finding::TooFew => "too few pairs",
+        Finding::Void => "void",
+    }
+}
+
+/// The other side, the base, and what both have in common as a beginning of the sentence.
+pub fn names(record: &LoadRecord, of: &ComparisonRecord) -> (String, String, String) {
+    if of.base.target != of.other.target && of.base.leg == of.other.leg {
+        return (
+            words::target(record, of.other.target),
+            words::target(record, of.base.target),
+            format!("over {}, ", of.base.leg.title()),
+        );
+    }
+    (
+        words::side(record, of.other),
+        words::side(record, of.base),
+        String::new(),
+    )
+}
+
+/// The lines that say most: of the first cell that has something to say, by the first measures.
+pub fn short(record: &LoadRecord) -> Vec<String> {
+    let says = |of: &ComparisonRecord| !matches!(of.finding, Finding::Void | Finding::TooFew);
+    let cell = record
+        .cells
+        .iter()
+        .find(|cell| record.comparisons.iter().any(|of| of.cell == cell.id && says(of)));
+    let Some(cell) = cell else {
+        return vec![format!(
+            "nothing could be compared: {}",
+            words::fit(&record.verdict.sentence)
+        )];
+    };
+    let of_cell = |measure| {
+        let found = by(record, measure).into_iter();
+        found
+            .filter(|of| of.cell == cell.id && says(of))
+            .map(|of| sentence(record, of))
+    };
+    MEASURES.into_iter().flat_map(of_cell).take(SHORT).collect()
+}
+
+fn verb(measure: Measure) -> &'static str {
+    match measure {
+        Measure::P50 | Measure::P99 | Measure::Mean | Measure::ServerCpu => "takes",
+        Measure::Throughput => "reaches",
+        Measure::Bytes => "needs",
+    }
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.001 {
+        "p < 0.001".to_owned()
+    } else {
+        format!("p = {p:.3}")
+    }
+}
+
+fn why_void(record: &LoadRecord, of: &ComparisonRecord) -> String {
+    let cell = record.cells.iter().find(|cell| cell.id == of.cell);
+    let reason = cell.and_then(|cell| {
+        let compared = cell.sides.iter().filter(|side| {
+            let name = words::name_of(side);
+            name == of.base || name == of.other
+        });
+        compared.filter_map(|side| words::void(cell, side)).next()
+    });
+    reason.unwrap_or_else(|| "nothing of them may be used".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::load::sample;
+
+    #[test]
+    fn what_is_void_is_listed_once_for_its_sides() {
+        let record = sample::failing();
+        let void = |all: Vec<&ComparisonRecord>| all.iter().filter(|of| of.finding == Finding::Void).count();
+        assert_eq!(void(record.comparisons.iter().collect()), MEASURES.len());
+        assert_eq!(void(listed(&record)), 1);
+        assert_eq!(listed(&record).len(), record.comparisons.len() - (MEASURES.len() - 1));
+    }
+
+    #[test]
+    fn sentences_say_what_was_found_and_what_was_not() {
+        let told: Vec<String> = [sample::measured(), sample::failing(), sample::against()]
+            .iter()
+            .flat_map(|record| {
+                let found = MEASURES.into_iter().flat_map(|measure| by(record, measure));
+                found
+                    .map(|of| format!("{}\n  {}", sentence(record, of), grounds(of)))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn short_is_at_most_three_lines_of_what_was_measured() {
+        insta::assert_snapshot!(short(&sample::failing()).join("\n"));
+        let mut void = sample::measured();
+        void.comparisons.iter_mut().for_each(|of| of.finding = Finding::Void);
+        assert_eq!(short(&void).len(), 1);
+    }
+}
