@@ -376,6 +376,34 @@ mod tests {
         assert_eq!(names(root.path()), ["run.json"]);
     }
 
+    #[test]
+    fn numbers_of_any_size_are_rendered() {
+        use serde_json::Value;
+        fn set(value: &mut Value, integer: u64, float: f64) {
+            match value {
+                Value::Number(number) if number.is_f64() => *value = float.into(),
+                Value::Number(_) => *value = integer.into(),
+                Value::Array(items) => items.iter_mut().for_each(|item| set(item, integer, float)),
+                Value::Object(fields) => fields
+                    .iter_mut()
+                    .filter(|(name, _)| !["load_version", "exit_code", "target"].contains(&name.as_str()))
+                    .for_each(|(_, field)| set(field, integer, float)),
+                _ => {}
+            }
+        }
+        for (integer, float) in [(u64::MAX, 1e308), (0, 0.0), (1, -1e308), (u64::MAX, 1e-320)] {
+            for record in [load::sample::failing(), load::sample::against()] {
+                let mut value = serde_json::to_value(&record).unwrap();
+                set(&mut value, integer, float);
+                let record: LoadRecord = serde_json::from_value(value).unwrap();
+                for (name, bytes) in render_load(&record) {
+                    let text = String::from_utf8(bytes).unwrap();
+                    assert!(!text.contains("NaN") && !text.contains("cannot be shown"), "{name}");
+                }
+            }
+        }
+    }
+
     /// The tests with a browser are another crate: they read the sample from a file.
     #[test]
     fn the_record_of_the_browser_tests_is_the_sample() {

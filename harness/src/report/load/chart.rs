@@ -10,6 +10,9 @@ use std::fmt::Write;
 /// The width of the inner picture; only its ratio to the outer one matters.
 const WIDTH: f64 = 1000.0;
 
+/// Ratios that a scale has room for; what is beyond stands at its edge.
+const RATIOS: (f64, f64) = (1e-6, 1e6);
+
 /// How numbers become places.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
@@ -57,7 +60,7 @@ impl Scale {
 
     /// Around 1, on a logarithmic scale, with room for all of these.
     pub fn around_one(values: impl Iterator<Item = f64>) -> Scale {
-        let (least, most) = bounds(values.filter(|value| *value > 0.0)).unwrap_or((1.0, 1.0));
+        let (least, most) = bounds(values.map(|value| value.clamp(RATIOS.0, RATIOS.1))).unwrap_or((1.0, 1.0));
         // A bound needs room beside it, and no difference shall look like a large one.
         Scale::Log {
             from: (least / 1.05).min(0.8),
@@ -453,6 +456,8 @@ mod tests {
             ratios.contains(&1.0) && ratios.len() >= 4 && ratios.len() <= 8,
             "{ratios:?}"
         );
+        let far = Scale::around_one([0.0, f64::MAX, -1.0, f64::NAN].into_iter());
+        assert!(far.ticks(7).len() <= 7);
         for (from, to) in [(1e-9, 1e12), (0.999, 1.001), (3.0, 4.0)] {
             assert!(Scale::Log { from, to }.ticks(6).len() <= 6, "{from} {to}");
         }

@@ -200,7 +200,7 @@ pub fn over_time(record: &LoadRecord, cell: &CellRecord, number: usize) -> Vec<F
     let points = || drawn.iter().flat_map(|(_, side)| side.series.iter());
     let latencies = points().flat_map(|point| [point.p50, point.p99, point.max]);
     let latency = latency_axis(latencies.flatten().map(|ns| ns as f64));
-    let most = points().map(|point| point.scheduled.max(point.succeeded + point.failed));
+    let most = points().map(|point| point.scheduled.max(point.succeeded.saturating_add(point.failed)));
     let rate = rate_axis(most.max().unwrap_or(0) as f64);
     drawn
         .iter()
@@ -281,7 +281,7 @@ fn of_side(
             (point.failed > 0).then_some(point.failed as f64 / seconds)
         }),
     ];
-    let sum = |of: &dyn Fn(&PointRecord) -> u64| text::count(side.series.iter().map(of).sum());
+    let sum = |of: &dyn Fn(&PointRecord) -> u64| text::count(side.series.iter().map(of).fold(0, u64::saturating_add));
     let about = format!(
         "{} requests were due, {} ended as accepted, {} did not",
         sum(&|point| point.scheduled),

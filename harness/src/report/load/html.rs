@@ -116,8 +116,8 @@ fn tiles(record: &LoadRecord) -> Value {
             .flat_map(|cell| cell.sides.iter().map(move |side| (cell, side)))
     };
     let rounds = || sides().flat_map(|(_, side)| side.rounds.iter());
-    let sent: u64 = rounds().map(|round| round.sent).sum();
-    let failed: u64 = rounds().map(|round| round.failed).sum();
+    let sent = rounds().fold(0, |sum: u64, round| sum.saturating_add(round.sent));
+    let failed = rounds().fold(0, |sum: u64, round| sum.saturating_add(round.failed));
     let usable = sides().filter(|(cell, side)| words::void(cell, side).is_none()).count() as u64;
     let all = sides().count() as u64;
     let tile = |name: &str, value: String| context! { name, value };

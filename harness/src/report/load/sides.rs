@@ -129,21 +129,24 @@ pub fn usable(side: &SideRecord) -> impl Iterator<Item = &RoundRecord> {
 /// Accepted ends a second over all rounds.
 pub fn throughput(side: &SideRecord) -> Option<f64> {
     let seconds: f64 = usable(side).map(|round| round.seconds).sum();
-    let succeeded: u64 = usable(side).map(|round| round.succeeded).sum();
+    let (succeeded, _) = ends(side);
     (seconds > 0.0).then(|| succeeded as f64 / seconds)
 }
 
 /// Requests that ended: accepted, and all others.
 pub fn ends(side: &SideRecord) -> (u64, u64) {
-    usable(side).fold((0, 0), |(good, bad), round| {
-        (good + round.succeeded, bad + round.failed)
-    })
+    let add = |(good, bad): (u64, u64), round: &RoundRecord| {
+        let good = good.saturating_add(round.succeeded);
+        (good, bad.saturating_add(round.failed))
+    };
+    usable(side).fold((0, 0), add)
 }
 
 /// The share of requests that failed; none where nothing ended.
 pub fn error_share(side: &SideRecord) -> Option<f64> {
     let (good, bad) = ends(side);
-    (good + bad > 0).then(|| bad as f64 / (good + bad) as f64)
+    let all = good as f64 + bad as f64;
+    (all > 0.0).then(|| bad as f64 / all)
 }
 
 fn errors(side: &SideRecord) -> String {
@@ -159,7 +162,7 @@ pub fn mean(side: &SideRecord, of: impl Fn(&RoundRecord) -> Option<f64>) -> Opti
     let mut sum = 0.0;
     let mut requests = 0.0;
     for round in usable(side) {
-        let ended = (round.succeeded + round.failed) as f64;
+        let ended = round.succeeded as f64 + round.failed as f64;
         sum += of(round)? * ended;
         requests += ended;
     }

@@ -175,7 +175,7 @@ fn rounds(record: &LoadRecord, cell: &CellRecord) -> Value {
             ROUND.into_iter().zip(values).collect()
         };
         context! {
-            order => round.order + 1, block => round.block + 1, side => words::side(record, words::name_of(side)), void,
+            order => round.order.saturating_add(1), block => round.block.saturating_add(1), side => words::side(record, words::name_of(side)), void,
             values => list(values.iter().map(|(column, of)| value(column, of))),
         }
     }))
