@@ -19,6 +19,7 @@ use crate::verify::{
     event::{Event, EventKind},
     record::{CaseRecord, LevelName, RunRecord},
 };
+pub use load::LoadConsole;
 use progress::{Output, Progress};
 use std::io::{self, Write};
 

@@ -91,9 +91,9 @@ impl LoadConsole {
         }
     }
 
-    /// Writes the summary; with `quiet` the verdict alone. `folder` is where its files are. Returns the first write of the
+    /// Writes the summary; with `quiet` the verdict alone. `report` is the path of `index.html`. Returns the first write of the
     /// whole run that failed.
-    pub fn finish(&mut self, record: &LoadRecord, folder: Option<&str>) -> io::Result<()> {
+    pub fn finish(&mut self, record: &LoadRecord, report: Option<&str>) -> io::Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.clear();
         }
@@ -102,7 +102,7 @@ impl LoadConsole {
         let lines = if self.style.quiet {
             summary::verdict(record, layout)
         } else {
-            summary::lines(record, folder, layout)
+            summary::lines(record, report, layout)
         };
         self.print(&lines);
         match self.broken.take() {

@@ -200,8 +200,8 @@ fn claim(record: &LoadRecord) -> Value {
     let (found, open) = (standing::claimed(&rows), rows.len() <= ROWS);
     let rows = rows.into_iter().map(|row| {
         let (class, mark) = match row.claimed {
-            standing::Claimed::Holds => ("good", "✓"),
-            standing::Claimed::Less | standing::Claimed::More => ("doubt", "✕"),
+            standing::Claimed::Holds | standing::Claimed::More => ("good", "✓"),
+            standing::Claimed::Less => ("doubt", "✕"),
             standing::Claimed::Open | standing::Claimed::NotMeasured => ("open", "?"),
         };
         let ratio = row.ratio.map_or_else(|| "–".to_owned(), text::ratio);

@@ -84,10 +84,8 @@ fn tests(record: &LoadRecord, cell: &CellRecord) -> Vec<TestCase> {
 fn regression(record: &LoadRecord, of: &ComparisonRecord) -> (String, TestCaseStatus) {
     let (other, base, over) = comparison::names(record, of);
     let sentence = comparison::sentence(record, of);
-    let status = if standing::is_slower(of) {
-        decides(record, &sentence, "slower")
-    } else if standing::is_worse(of) {
-        skipped(&sentence, "more")
+    let status = if standing::is_worse(of) {
+        decides(record, &sentence, "worse")
     } else if of.ratio.is_none() {
         skipped(&sentence, comparison::finding(of.finding))
     } else {

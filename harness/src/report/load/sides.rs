@@ -133,25 +133,27 @@ pub fn throughput(side: &SideRecord) -> Option<f64> {
     (seconds > 0.0).then(|| succeeded as f64 / seconds)
 }
 
-/// Requests that ended: accepted, and all others.
+/// Requests that ended in rounds that count: accepted, and all others.
 pub fn ends(side: &SideRecord) -> (u64, u64) {
-    let add = |(good, bad): (u64, u64), round: &RoundRecord| {
-        let good = good.saturating_add(round.succeeded);
-        (good, bad.saturating_add(round.failed))
-    };
-    usable(side).fold((0, 0), add)
+    sum(usable(side))
 }
 
-/// The share of requests that failed; none where nothing ended.
-pub fn error_share(side: &SideRecord) -> Option<f64> {
-    let (good, bad) = ends(side);
+/// The share of requests that failed in these rounds; none where nothing ended.
+pub fn error_share_of<'a>(rounds: impl IntoIterator<Item = &'a RoundRecord>) -> Option<f64> {
+    let (good, bad) = sum(rounds);
     let all = good as f64 + bad as f64;
     (all > 0.0).then(|| bad as f64 / all)
 }
 
+fn sum<'a>(rounds: impl IntoIterator<Item = &'a RoundRecord>) -> (u64, u64) {
+    rounds.into_iter().fold((0, 0), |(good, bad): (u64, u64), round| {
+        (good.saturating_add(round.succeeded), bad.saturating_add(round.failed))
+    })
+}
+
 fn errors(side: &SideRecord) -> String {
     let (_, bad) = ends(side);
-    match error_share(side) {
+    match error_share_of(usable(side)) {
         Some(share) if bad > 0 => format!("{} ({})", text::count(bad), text::percent(share)),
         _ => text::count(bad),
     }
@@ -190,7 +192,7 @@ mod tests {
         side.rounds[1].server_cpu_us = None;
         assert_eq!(mean(side, |round| round.server_cpu_us), None);
         side.rounds[0].failed = 100;
-        assert_eq!(error_share(side), Some(0.2));
+        assert_eq!(error_share_of(usable(side)), Some(0.2));
     }
 
     #[test]

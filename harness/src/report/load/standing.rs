@@ -2,9 +2,7 @@
 
 use super::{comparison, sides, words};
 use crate::{
-    load::record::{
-        ArrivalsRecord, CellRecord, ClaimRecord, ComparisonRecord, Finding, LoadRecord, Measure, SideRecord,
-    },
+    load::record::{CellRecord, ClaimRecord, ComparisonRecord, Finding, LoadRecord, Measure, SideRecord},
     report::text,
 };
 
@@ -22,6 +20,9 @@ pub struct Objective {
     /// Whether it holds; `None` where that cannot be said.
     pub held: Option<bool>,
 }
+
+/// Why a latency is not judged where the next request waits for an answer.
+const CLOSED: &str = "a closed loop hides the wait in line; give arrivals by rate";
 
 /// Every limit, for every side of every cell; those that do not hold first, then those that could not be judged.
 pub fn objectives(record: &LoadRecord) -> Vec<Objective> {
@@ -43,12 +44,11 @@ fn of_side(record: &LoadRecord, cell: &CellRecord, side: &SideRecord) -> Vec<Obj
     let Some(objective) = &record.workload.objective else {
         return Vec::new();
     };
-    let void = words::void(cell, side);
+    let void = words::void(cell, side).map(|why| format!("void: {why}"));
     let judged = |says: String, measured: Option<(String, bool)>, missing: &str| {
-        let (measured, held) = match (&void, measured) {
-            (Some(why), _) => (format!("void: {why}"), None),
-            (None, Some((measured, held))) => (measured, Some(held)),
-            (None, None) => (missing.to_owned(), None),
+        let (measured, held) = match measured {
+            Some((measured, held)) => (measured, Some(held)),
+            None => (missing.to_owned(), None),
         };
         Objective {
             cell: words::cell(record, cell),
@@ -60,18 +60,27 @@ fn of_side(record: &LoadRecord, cell: &CellRecord, side: &SideRecord) -> Vec<Obj
     };
     let latencies = objective.latency.iter().map(|(q, limit)| {
         let found = sides::overall(side).and_then(|all| all.response.at(*q));
+        let missing = match &void {
+            Some(void) => void,
+            None if words::is_closed(&cell.arrivals) => CLOSED,
+            None => sides::TOO_FEW,
+        };
+        let usable = void.is_none() && !words::is_closed(&cell.arrivals);
         judged(
             format!(
                 "{} of the response time at most {}",
                 text::percentile(*q),
                 text::latency(*limit)
             ),
-            found.map(|found| (text::latency(found), found <= *limit)),
-            sides::TOO_FEW,
+            found
+                .filter(|_| usable)
+                .map(|found| (text::latency(found), found <= *limit)),
+            missing,
         )
     });
     let errors = objective.errors.iter().map(|limit| {
-        let found = sides::error_share(side);
+        // Failures may be what made a side void: they count all the same.
+        let found = sides::error_share_of(&side.rounds);
         judged(
             format!("at most {} of the requests fail", text::percent(*limit)),
             found.map(|found| (text::percent(found), found <= *limit)),
@@ -108,16 +117,6 @@ pub fn is_worse(of: &ComparisonRecord) -> bool {
     )
 }
 
-/// Whether the other side is found to be slower: by a time that a caller waits, or by throughput. More processor time or more
-/// bytes are worse, and decide nothing.
-pub fn is_slower(of: &ComparisonRecord) -> bool {
-    is_worse(of)
-        && matches!(
-            of.measure,
-            Measure::P50 | Measure::P99 | Measure::Mean | Measure::Throughput
-        )
-}
-
 /// Whether the other side is found to be better than the base.
 pub fn is_better(of: &ComparisonRecord) -> bool {
     matches!(
@@ -126,16 +125,16 @@ pub fn is_better(of: &ComparisonRecord) -> bool {
     )
 }
 
-/// How a claimed ratio stands to a measured one.
+/// How a measured ratio stands to a claim of "from … to … times".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// The whole interval lies within what is claimed.
+    /// The whole interval lies at or above the smallest ratio that is claimed.
     Holds,
-    /// The whole interval lies below.
-    Less,
-    /// The whole interval lies above.
+    /// The whole interval lies above the largest: it holds, and more.
     More,
-    /// The interval reaches over a bound.
+    /// The whole interval lies below the smallest.
+    Less,
+    /// The smallest lies inside the interval.
     Open,
     /// There is no interval.
     NotMeasured,
@@ -169,23 +168,23 @@ pub struct ClaimRow {
     pub claimed: Claimed,
 }
 
-/// The claim of the workload against every comparison that speaks of it. Throughput does so only where the next request waits
-/// for an answer: an open loop sends as much to a slow target as to a fast one.
+/// The claim of the workload in each cell, by what a cell is about: the median response time or, where the next request waits
+/// for an answer, the throughput. An open loop sends as much to a slow target as to a fast one.
 pub fn claim(record: &LoadRecord) -> Vec<ClaimRow> {
     let Some(claim) = &record.workload.claim else {
         return Vec::new();
     };
-    let measures = comparison::MEASURES.into_iter().filter(|measure| {
-        matches!(
-            measure,
-            Measure::P50 | Measure::P99 | Measure::Mean | Measure::Throughput
-        )
-    });
-    measures
-        .flat_map(|measure| comparison::by(record, measure))
-        .filter(|of| of.measure != Measure::Throughput || arrivals(record, of).is_some_and(words::is_closed))
-        .filter_map(|of| claim_row(record, claim, of))
-        .collect()
+    let of_cell = |cell: &CellRecord| {
+        let headline = if words::is_closed(&cell.arrivals) {
+            Measure::Throughput
+        } else {
+            Measure::P50
+        };
+        let found = comparison::by(record, headline).into_iter();
+        let rows = found.filter(|of| of.cell == cell.id);
+        rows.filter_map(|of| claim_row(record, claim, of)).collect::<Vec<_>>()
+    };
+    record.cells.iter().flat_map(of_cell).collect()
 }
 
 /// `6 less than claimed, 2 cannot be told`.
@@ -202,11 +201,6 @@ pub fn claimed(rows: &[ClaimRow]) -> String {
         (n > 0).then(|| format!("{} {}", text::count(n), claimed.words()))
     });
     counts.collect::<Vec<_>>().join(", ")
-}
-
-fn arrivals<'a>(record: &'a LoadRecord, of: &ComparisonRecord) -> Option<&'a ArrivalsRecord> {
-    let cell = record.cells.iter().find(|cell| cell.id == of.cell);
-    cell.map(|cell| &cell.arrivals)
 }
 
 fn claim_row(record: &LoadRecord, claim: &ClaimRecord, of: &ComparisonRecord) -> Option<ClaimRow> {
@@ -232,10 +226,10 @@ fn claim_row(record: &LoadRecord, claim: &ClaimRecord, of: &ComparisonRecord) ->
     let (least, most) = claim.ratio;
     let claimed = match interval {
         None => Claimed::NotMeasured,
-        Some((from, to)) if from >= least && to <= most => Claimed::Holds,
         Some((_, to)) if to < least => Claimed::Less,
+        Some((from, _)) if from < least => Claimed::Open,
         Some((from, _)) if from > most => Claimed::More,
-        Some(_) => Claimed::Open,
+        Some(_) => Claimed::Holds,
     };
     Some(ClaimRow {
         cell: words::cell_of(record, &of.cell),
@@ -250,7 +244,10 @@ fn claim_row(record: &LoadRecord, claim: &ClaimRecord, of: &ComparisonRecord) ->
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::{load::leg::Leg, report::load::sample};
+    use crate::{
+        load::{leg::Leg, record::ArrivalsRecord},
+        report::load::sample,
+    };
 
     #[test]
     fn an_objective_holds_fails_or_cannot_be_judged() {
@@ -286,15 +283,19 @@ mod tests {
                 (Leg::Grpc, Leg::RestH1)
             };
             record.comparisons = vec![of];
-            record.cells[0].arrivals = ArrivalsRecord::InFlight { calls: 8 };
+            record.cells[0].arrivals = match measure {
+                Measure::Throughput => ArrivalsRecord::InFlight { calls: 8 },
+                _ => ArrivalsRecord::Poisson { stages: vec![] },
+            };
             let row = claim(&record).pop().unwrap();
             (row.claimed, (row.ratio.unwrap() * 100.0).round())
         };
         assert_eq!(stands(6.0, (5.5, 6.5), Measure::P50, false), (Claimed::Holds, 600.0));
         assert_eq!(stands(0.125, (0.12, 0.13), Measure::P50, true), (Claimed::Holds, 800.0));
-        assert_eq!(stands(1.3, (1.2, 1.4), Measure::Mean, false), (Claimed::Less, 130.0));
-        assert_eq!(stands(12.0, (11.0, 13.0), Measure::P99, false), (Claimed::More, 1200.0));
-        assert_eq!(stands(5.0, (4.0, 6.0), Measure::P99, false), (Claimed::Open, 500.0));
+        assert_eq!(stands(1.3, (1.2, 1.4), Measure::P50, false), (Claimed::Less, 130.0));
+        assert_eq!(stands(12.0, (11.0, 13.0), Measure::P50, false), (Claimed::More, 1200.0));
+        assert_eq!(stands(5.0, (4.0, 6.0), Measure::P50, false), (Claimed::Open, 500.0));
+        assert_eq!(stands(9.0, (8.0, 11.0), Measure::P50, false), (Claimed::Holds, 900.0));
         // REST reaches a fifth of gRPC's throughput.
         assert_eq!(
             stands(0.16, (0.15, 0.18), Measure::Throughput, false),
@@ -303,9 +304,28 @@ mod tests {
     }
 
     #[test]
-    fn throughput_of_an_open_loop_says_nothing_of_a_claim() {
-        let rows = claim(&sample::failing());
-        assert!(!rows.is_empty() && rows.iter().all(|row| row.measure != Measure::Throughput));
+    fn a_claim_has_one_row_for_each_cell() {
+        let measures = |record: &LoadRecord| claim(record).iter().map(|row| row.measure).collect::<Vec<_>>();
+        let mut record = sample::failing();
+        assert_eq!(measures(&record), [Measure::P50; 2]);
+        record.cells[1].arrivals = ArrivalsRecord::Users { users: 3 };
+        assert_eq!(measures(&record), [Measure::P50, Measure::Throughput]);
+    }
+
+    #[test]
+    fn a_closed_loop_has_no_latency_to_hold_and_errors_count_in_what_is_void() {
+        let mut record = sample::failing();
+        record.cells[1].arrivals = ArrivalsRecord::InFlight { calls: 8 };
+        record.cells[1].sides[1].void = Some("too many failures".into());
+        let of: Vec<Objective> = of_cell(&record, &record.cells[1]);
+        let held = |of: &Objective| of.held;
+        let limits = 3;
+        assert_eq!(
+            of[..limits].iter().map(held).collect::<Vec<_>>(),
+            [None, None, Some(true)]
+        );
+        assert!(of[0].measured.contains("closed loop"), "{}", of[0].measured);
+        assert_eq!(of[limits + 2].held, Some(false));
     }
 
     #[test]
@@ -313,9 +333,7 @@ mod tests {
         let record = sample::against();
         let mut of = record.comparisons[0].clone();
         (of.measure, of.finding) = (Measure::P50, Finding::More);
-        assert!(is_worse(&of) && is_slower(&of) && !is_better(&of));
-        of.measure = Measure::Bytes;
-        assert!(is_worse(&of) && !is_slower(&of));
+        assert!(is_worse(&of) && !is_better(&of));
         of.measure = Measure::Throughput;
         assert!(is_better(&of) && !is_worse(&of));
         of.finding = Finding::NoDifference;

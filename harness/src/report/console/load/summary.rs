@@ -50,8 +50,8 @@ pub(super) fn head(record: &LoadRecord) -> Vec<Line> {
     lines
 }
 
-/// The summary in lines. `folder` is the run's.
-pub(super) fn lines(record: &LoadRecord, folder: Option<&str>, layout: Layout) -> Vec<Line> {
+/// The summary in lines. `report` is where the reader finds more, the path of `index.html`.
+pub(super) fn lines(record: &LoadRecord, report: Option<&str>, layout: Layout) -> Vec<Line> {
     let mut lines = Vec::new();
     for cell in record.cells.iter().take(CELLS) {
         measured(record, cell, layout, &mut lines);
@@ -82,9 +82,9 @@ pub(super) fn lines(record: &LoadRecord, folder: Option<&str>, layout: Layout) -
         lines.push(row("left", &format!("{n} on the target; run.json names what")));
     }
     lines.push(row("took", &text::duration(record.elapsed_ms)));
-    if let Some(folder) = folder {
-        let files = "index.html to read, run.json for programs, *.hlog with every histogram";
-        lines.push(row("files", &format!("{folder}: {files}")));
+    if let Some(report) = report {
+        lines.push(row("report", report));
+        lines.push(row("", "beside it: run.json for programs, *.hlog with every histogram"));
     }
     lines.push(Line::default());
     lines.extend(verdict(record, layout));
@@ -220,7 +220,7 @@ fn claim(record: &LoadRecord, layout: Layout, lines: &mut Vec<Line>) {
             row.claimed.words()
         );
         let tone = match row.claimed {
-            standing::Claimed::Holds => Tone::Good,
+            standing::Claimed::Holds | standing::Claimed::More => Tone::Good,
             _ => Tone::Doubt,
         };
         paragraph("    ", tone, &words, layout, lines);

@@ -73,7 +73,7 @@ fn shown(record: &LoadRecord, style: Style) -> String {
     }
     assert!(
         console
-            .finish(record, Some("reports/runs/20261122T190500Z-load"))
+            .finish(record, Some("reports/runs/20261122T190500Z-load/index.html"))
             .is_ok()
     );
     written.text()
