@@ -2,9 +2,11 @@
 
 use super::words;
 use crate::{
-    load::record::{ComparisonRecord, Finding, LoadRecord, Measure},
+    load::record::{ComparisonRecord, Finding, LoadRecord, Measure, SideName},
     report::text,
 };
+
+use std::collections::{BTreeMap, BTreeSet};
 
 /// In the order in which they are shown: what is least disturbed by a small shared machine comes first.
 pub const MEASURES: [Measure; 6] = [
@@ -21,28 +23,27 @@ const SHORT: usize = 3;
 
 /// The comparisons by one measure, in the order of the cells.
 pub fn by(record: &LoadRecord, measure: Measure) -> Vec<&ComparisonRecord> {
-    let place = |of: &ComparisonRecord| record.cells.iter().position(|cell| cell.id == of.cell);
-    let mut found: Vec<&ComparisonRecord> = record
-        .comparisons
-        .iter()
-        .filter(|comparison| comparison.measure == measure)
-        .collect();
-    found.sort_by_key(|comparison| place(comparison));
+    let places = places(record);
+    let all = record.comparisons.iter();
+    let mut found: Vec<&ComparisonRecord> = all.filter(|comparison| comparison.measure == measure).collect();
+    found.sort_by_key(|comparison| places.get(comparison.cell.as_str()));
     found
+}
+
+/// Where each cell stands, by its id.
+pub fn places(record: &LoadRecord) -> BTreeMap<&str, usize> {
+    // Of two with one id the first is meant, as everywhere.
+    let cells = record.cells.iter().enumerate().rev();
+    cells.map(|(place, cell)| (cell.id.as_str(), place)).collect()
 }
 
 /// All comparisons by their measures, and of two sides that cannot be compared in a cell only the first.
 pub fn listed(record: &LoadRecord) -> Vec<&ComparisonRecord> {
-    let mut listed: Vec<&ComparisonRecord> = Vec::new();
-    for of in MEASURES.into_iter().flat_map(|measure| by(record, measure)) {
-        let told = |other: &&ComparisonRecord| {
-            other.finding == Finding::Void && (&other.cell, other.base, other.other) == (&of.cell, of.base, of.other)
-        };
-        if of.finding != Finding::Void || !listed.iter().any(told) {
-            listed.push(of);
-        }
-    }
-    listed
+    let mut void = BTreeSet::new();
+    let all = MEASURES.into_iter().flat_map(|measure| by(record, measure));
+    let side = |name: SideName| (name.leg, name.target);
+    all.filter(|of| of.finding != Finding::Void || void.insert((of.cell.as_str(), side(of.base), side(of.other))))
+        .collect()
 }
 
 /// `REST, HTTP/1.1 takes 1.32x (1.28 to 1.36) of gRPC's server CPU per request`; what is not known is said, not guessed.

@@ -174,17 +174,18 @@ pub fn claim(record: &LoadRecord) -> Vec<ClaimRow> {
     let Some(claim) = &record.workload.claim else {
         return Vec::new();
     };
-    let of_cell = |cell: &CellRecord| {
-        let headline = if words::is_closed(&cell.arrivals) {
-            Measure::Throughput
-        } else {
-            Measure::P50
-        };
-        let found = comparison::by(record, headline).into_iter();
-        let rows = found.filter(|of| of.cell == cell.id);
-        rows.filter_map(|of| claim_row(record, claim, of)).collect::<Vec<_>>()
+    let places = comparison::places(record);
+    let cell = |of: &ComparisonRecord| record.cells.get(*places.get(of.cell.as_str())?);
+    let headline = |of: &&ComparisonRecord| {
+        let closed = cell(of).is_some_and(|cell| words::is_closed(&cell.arrivals));
+        of.measure == if closed { Measure::Throughput } else { Measure::P50 }
     };
-    record.cells.iter().flat_map(of_cell).collect()
+    let mut found: Vec<&ComparisonRecord> = record.comparisons.iter().filter(headline).collect();
+    found.sort_by_key(|of| places.get(of.cell.as_str()));
+    found
+        .into_iter()
+        .filter_map(|of| claim_row(record, claim, of))
+        .collect()
 }
 
 /// `6 less than claimed, 2 cannot be told`.
