@@ -59,7 +59,13 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Check(args) | Command::Verify(args) = &cli.command {
+        // A job may make or read tens of MiB in one go. With a thread for each, none keeps the clocks of the others waiting.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(cores.max(args.jobs.into()));
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the system gives no threads: {error}");
