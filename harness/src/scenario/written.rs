@@ -157,6 +157,10 @@ pub struct Step {
     /// Keeps listening so long after `until` has held: what must not come would come now. With `wait`.
     #[schemars(schema_with = "duration")]
     pub settle: Field<Raw>,
+    /// Shortens `settle` to this, where each open stream of the case told of its probe this soon after the probe was answered:
+    /// then the target does not look for changes from time to time. With `settle`.
+    #[schemars(schema_with = "duration")]
+    pub prompt: Field<Raw>,
     /// Writes one more `request` on a background step.
     pub send: Field<String>,
     /// Half-closes the requests of a background step.

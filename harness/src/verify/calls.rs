@@ -117,7 +117,7 @@ impl<'a> CaseRun<'a> {
             ));
         };
         let key = format!("{}/{}", self.key, wanted.value);
-        let differences = snapshots.compare(&key, &response.to_json(), &self.engine.run_id(self.protocol));
+        let differences = snapshots.compare(&key, &response.to_json(), self.run_id);
         if differences.is_empty() {
             return None;
         }
@@ -147,7 +147,7 @@ impl<'a> CaseRun<'a> {
         coverage.opened(self.protocol, &call.method, requests);
         let open = self.engine.client.open(call).await;
         let observation = match cancel_after {
-            None => collect(open, requests.clone()).await,
+            None => collect(open, requests.as_slice()).await,
             Some(limit) => cancelled(open, requests, limit).await,
         };
         coverage.closed(self.protocol, &call.method, &observation.messages, Some(&observation));

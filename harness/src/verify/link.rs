@@ -3,7 +3,7 @@
 mod fields;
 mod paths;
 
-use super::{engine::split, residue, run::open_streams};
+use super::{engine::split, group::open_streams, residue};
 use crate::{
     scenario::{
         error::{Problem, ScenarioError, suggest},
