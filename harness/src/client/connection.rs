@@ -53,6 +53,10 @@ impl Client {
         })
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Whom it calls.
     pub fn target(&self) -> &Target {
         &self.shared.target

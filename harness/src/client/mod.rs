@@ -3,6 +3,7 @@
 pub mod call;
 mod connect;
 mod connection;
+mod endpoint;
 mod failure;
 mod frame;
 mod grpc;
@@ -17,10 +18,17 @@ mod wire;
 
 pub use call::*;
 pub use connection::Client;
+pub use endpoint::Endpoint;
 pub use failure::ConnectError;
 pub use open::{Arrival, Gone, OpenCall, collect};
 pub use request::check_metadata;
 pub use target::{Options, Target, TargetError};
+
+// The load tier reads statuses as the client does.
+pub(crate) use frame::MAX_MESSAGE;
+pub(crate) use outcome::is_grpc;
+pub(crate) use rest::{LONGEST_ERROR, Piece, Splitter, code_in_stream, code_of_error, is_json};
+pub(crate) use status::{from_http, from_reset};
 
 impl Protocol {
     /// As it stands in case names and records.

@@ -12,3 +12,4 @@ pub mod exchange;
 pub mod leg;
 pub mod record;
 pub mod sample;
+pub mod wire;

@@ -1,0 +1,508 @@
+//! The event loop: what is due is sent as soon as a place is free, what arrives is read, and nothing spins.
+
+use super::call::{Begin, enough};
+use super::clock::{Clock, Timer, nanos, thread_cpu};
+use super::desk::{Desk, Nobody, Slot};
+use super::ground::{Ground, Owner};
+use super::link::{Link, State, Wire};
+use super::marks::Marks;
+use super::request::Templates;
+use super::{Arrivals, Round, Shape, WireError};
+use crate::client::{ConnectError, Endpoint};
+use crate::load::exchange::{Enough, Prepared};
+use crate::load::leg::Leg;
+use crate::load::sample::{Outcome, RoundEnd, Sink};
+use mio::{Events, Poll, Token};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The token of the timer; sockets count from 0.
+const TIMER: Token = Token(usize::MAX);
+
+/// Events taken from the system at once.
+const EVENTS: usize = 256;
+
+/// Time-outs and pauses are looked at this often, or more often where a time is short.
+const LONGEST_SCAN: Duration = Duration::from_millis(20);
+
+/// See [`LONGEST_SCAN`].
+const SHORTEST_SCAN: Duration = Duration::from_millis(1);
+
+/// One thread's connections to one target on one leg. Not shared: each thread has its own.
+pub struct Lane {
+    poll: Poll,
+    events: Events,
+    timer: Timer,
+    ground: Ground,
+    /// The first ones carry the calls; then those of the watches, then those that are leaving.
+    links: Vec<Link>,
+    homes: usize,
+    /// Places of each home.
+    capacity: usize,
+    marks: Marks,
+    /// Connections with something to send.
+    dirty: Vec<usize>,
+    /// Connections that may hold more than was read.
+    hot: Vec<usize>,
+    /// A place could not be used because of the peer's limit of streams.
+    limited: bool,
+    scan_every: u64,
+    next_scan: u64,
+}
+
+impl Lane {
+    /// Opens the connections and waits until all are ready; opens the watches.
+    pub fn connect(
+        endpoint: &Endpoint,
+        leg: Leg,
+        shape: Shape,
+        prepared: Arc<Prepared>,
+        timeout: Duration,
+    ) -> Result<Lane, WireError> {
+        let templates = Templates::new(endpoint, leg, &prepared)?;
+        let (homes, capacity) = match leg.is_multiplexed() {
+            true => (shape.connections.max(1), shape.streams.max(1)),
+            false => (shape.connections.max(1) * shape.streams.max(1), 1),
+        };
+        let poll = Poll::new()?;
+        let timer = Timer::new(poll.registry(), TIMER)?;
+        let registry = poll.registry().try_clone()?;
+        let marks = Marks::new(&prepared);
+        let mut links: Vec<Link> = (0..homes).map(|home| Link::new(home, Vec::new())).collect();
+        let watches: Vec<usize> = (0..prepared.watches.len()).collect();
+        let together = if leg.is_multiplexed() { watches.len() } else { 1 };
+        for watches in watches.chunks(together.max(1)) {
+            links.push(Link::new(links.len(), watches.to_vec()));
+        }
+        let mut ground = Ground::new(endpoint.clone(), leg, Arc::clone(&prepared), templates, registry);
+        ground.streams = capacity;
+        ground.timeout = nanos(timeout);
+        let mut lane = Lane {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            timer,
+            ground,
+            links,
+            homes,
+            capacity,
+            marks,
+            dirty: Vec::new(),
+            hot: Vec::new(),
+            limited: false,
+            scan_every: nanos(scan_interval(&prepared)),
+            next_scan: 0,
+        };
+        lane.wait_until_ready()?;
+        Ok(lane)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), WireError> {
+        let prepared = Arc::clone(&self.ground.prepared);
+        let mut marks = std::mem::take(&mut self.marks);
+        let clock = Clock(Instant::now());
+        let mut nobody = Nobody;
+        let mut desk = Desk::new(clock, &prepared, &mut nobody, &mut marks);
+        let until = self.ground.timeout;
+        let ended = loop {
+            desk.tick();
+            self.scan(&mut desk, false);
+            let addresses = self.ground.endpoint.addresses.len() as u32;
+            if self.links.iter().all(|link| link.state == State::Ready) && !self.links.iter().any(Link::has_output) {
+                break Ok(());
+            }
+            let failed = self
+                .links
+                .iter_mut()
+                .find(|link| link.failed >= addresses || desk.now >= until);
+            if let Some(problem) = failed.and_then(|link| link.problem.take()) {
+                break Err(WireError::Connect(problem));
+            }
+            if desk.now >= until.saturating_add(1_000_000_000) {
+                let address = self.ground.endpoint.address();
+                let within = Duration::from_nanos(until);
+                break Err(WireError::Connect(ConnectError::NoTcp { address, within }));
+            }
+            if let Err(error) = self.turn(Duration::from_millis(5), &mut desk) {
+                break Err(error.into());
+            }
+            self.flush(&mut desk);
+        };
+        self.marks = marks;
+        ended
+    }
+
+    /// Sends what the round says, until its time is over and every request has its end.
+    pub fn run<S: Sink>(&mut self, round: Round<'_>, sink: &mut S) -> RoundEnd {
+        self.catch_up();
+        std::thread::sleep(round.began.saturating_duration_since(Instant::now()));
+        let cpu = thread_cpu();
+        let prepared = Arc::clone(&self.ground.prepared);
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.begin();
+        let mut desk = Desk::new(Clock(round.began), &prepared, sink, &mut marks);
+        if let Some(decode) = round.decode {
+            desk.decode = Some(decode);
+        }
+        self.begin_round(&mut desk);
+        let mut schedule = Schedule::new(round.arrivals, nanos(round.until), &mut desk);
+        let longest = prepared.operations.iter().map(|operation| operation.timeout).max();
+        let give_up = nanos(round.until.saturating_add(longest.unwrap_or_default()));
+        loop {
+            if round.stop.load(Ordering::Relaxed) {
+                desk.silent = true;
+                desk.again_until = 0;
+                self.end_calls(&mut desk);
+                break;
+            }
+            schedule.pull(&mut desk);
+            self.dispatch(round.mix, &mut desk);
+            self.flush(&mut desk);
+            if schedule.is_over() && desk.due.is_empty() && desk.open == 0 {
+                break;
+            }
+            if desk.now >= self.next_scan {
+                if desk.now >= give_up {
+                    self.end_calls(&mut desk);
+                    give_up_due(round.mix, &mut desk, Outcome::Timeout);
+                    break;
+                }
+                self.scan(&mut desk, false);
+                if !self.links[..self.homes]
+                    .iter()
+                    .any(|link| matches!(link.state, State::Ready | State::Opening(_)))
+                {
+                    // There is no connection and none could be made: what is due has failed, as a caller would see it.
+                    give_up_due(round.mix, &mut desk, Outcome::Lost);
+                }
+            }
+            if let Err(error) = self.wait(schedule.next(), &mut desk) {
+                desk.note(|| format!("the wait for events failed: {error}"));
+                self.end_calls(&mut desk);
+                break;
+            }
+        }
+        self.flush(&mut desk);
+        let mut end = std::mem::take(&mut desk.end);
+        end.peer_streams = self.peer_streams();
+        let after = thread_cpu();
+        end.cpu = (after.0.saturating_sub(cpu.0), after.1.saturating_sub(cpu.1));
+        self.marks = marks;
+        end
+    }
+
+    /// Closes all connections.
+    pub fn close(mut self) {
+        for link in &mut self.links {
+            link.end(&mut self.ground);
+        }
+    }
+
+    /// A connection that the peer closed since the last round is opened again before this one begins.
+    fn catch_up(&mut self) {
+        let prepared = Arc::clone(&self.ground.prepared);
+        let mut marks = std::mem::take(&mut self.marks);
+        let mut nobody = Nobody;
+        let mut desk = Desk::new(Clock(Instant::now()), &prepared, &mut nobody, &mut marks);
+        for link in &mut self.links {
+            link.begin_round(self.ground.timeout);
+        }
+        let until = self.ground.timeout.min(1_000_000_000);
+        let mut wait = Duration::ZERO;
+        loop {
+            self.scan(&mut desk, false);
+            // An error shows again when the round waits, and is told there.
+            let waited = self.turn(wait, &mut desk);
+            self.flush(&mut desk);
+            let is_opening = |link: &Link| matches!(link.state, State::Opening(_));
+            if waited.is_err() || desk.now >= until || !self.links.iter().any(is_opening) {
+                break;
+            }
+            wait = Duration::from_millis(1);
+        }
+        self.marks = marks;
+    }
+
+    fn begin_round<S: Sink>(&mut self, desk: &mut Desk<'_, S>) {
+        self.limited = false;
+        self.timer.forget();
+        self.next_scan = 0;
+        for link in &mut self.links {
+            link.parked = 0;
+            link.begin_round(self.ground.timeout);
+        }
+        // One place of each connection, then the second of each: so the first calls are spread.
+        for _ in 0..self.capacity {
+            desk.free.extend((0..self.homes).map(|link| Slot { link, since: 0 }));
+        }
+    }
+
+    fn peer_streams(&self) -> Option<u32> {
+        let homes = self.links.iter().take(self.homes);
+        homes
+            .filter_map(|link| match &link.wire {
+                Wire::Two(h2) => h2.peer_streams,
+                Wire::One(_) => None,
+            })
+            .min()
+    }
+
+    /// Gives what is due to connections with a free place.
+    fn dispatch<S: Sink>(&mut self, mix: &mut dyn FnMut() -> (usize, usize), desk: &mut Desk<'_, S>) {
+        if desk.due.is_empty() {
+            return;
+        }
+        let templates = Arc::clone(&self.ground.templates);
+        while let Some(intended) = desk.due.front().copied() {
+            let Some(slot) = self.next_slot(desk) else {
+                desk.end.most_waiting = desk.end.most_waiting.max(desk.due.len() as u64);
+                desk.end.peer_limit_reached |= self.limited;
+                return;
+            };
+            desk.due.pop_front();
+            let (operation, exchange) = mix();
+            let request = desk.prepared.operations.get(operation);
+            let exchange =
+                request.and_then(|operation| Some((operation, operation.exchanges.get(exchange)?, exchange)));
+            let Some((request, what, exchange)) = exchange else {
+                desk.note(|| format!("there is no operation {operation} with such a request"));
+                desk.free.push_front(slot);
+                continue;
+            };
+            let begin = Begin {
+                operation: operation as u32,
+                intended,
+                able: intended.max(slot.since),
+                timeout: request.timeout,
+                enough: enough(what),
+            };
+            let template = &templates.operations[operation][exchange];
+            let link = &mut self.links[slot.link];
+            link.begin(begin, template, slot.link, &mut self.ground, desk);
+            if !std::mem::replace(&mut link.dirty, true) {
+                self.dirty.push(slot.link);
+            }
+        }
+    }
+
+    fn next_slot<S>(&mut self, desk: &mut Desk<'_, S>) -> Option<Slot> {
+        while let Some(slot) = desk.free.pop_front() {
+            let link = &mut self.links[slot.link];
+            if link.takes() {
+                return Some(slot);
+            }
+            link.parked += 1;
+            self.limited |= link.is_limited();
+        }
+        None
+    }
+
+    /// Hands what waits to the system, each connection in one write.
+    fn flush<S: Sink>(&mut self, desk: &mut Desk<'_, S>) {
+        while let Some(index) = self.dirty.pop() {
+            let link = &mut self.links[index];
+            link.dirty = false;
+            if let Err(cause) = link.flush(desk) {
+                link.fail(cause, &mut self.ground, desk);
+                self.look_after(index, desk);
+            }
+        }
+    }
+
+    /// Waits for the next event, or until `next` is due.
+    fn wait<S: Sink>(&mut self, next: Option<u64>, desk: &mut Desk<'_, S>) -> io::Result<()> {
+        let scan = Duration::from_nanos(self.next_scan.saturating_sub(desk.now).max(1_000_000));
+        let most = match next {
+            _ if !self.hot.is_empty() => Duration::ZERO,
+            None => scan,
+            Some(next) => {
+                desk.tick();
+                match next <= desk.now {
+                    true => Duration::ZERO,
+                    false => self.timer.wait(next, desk.now, scan)?,
+                }
+            }
+        };
+        self.turn(most, desk)
+    }
+
+    /// Takes the events that there are, waiting for them at most so long.
+    fn turn<S: Sink>(&mut self, most: Duration, desk: &mut Desk<'_, S>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(most)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        if self.events.is_empty() {
+            desk.tick();
+        }
+        let mut hot = std::mem::take(&mut self.hot);
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            match self.ground.tokens.owner(event.token().0) {
+                Owner::Link(index) => hot.push(*index),
+                Owner::Linger(_) if event.is_read_closed() || event.is_error() => {
+                    self.ground.tokens.give_back(event.token().0);
+                }
+                Owner::Nobody | Owner::Linger(_) => {}
+            }
+        }
+        self.events = events;
+        for index in hot.drain(..) {
+            if self.links[index].event(&mut self.ground, desk) {
+                self.hot.push(index);
+            }
+            self.look_after(index, desk);
+        }
+        if self.hot.is_empty() {
+            self.hot = hot;
+        }
+        Ok(())
+    }
+
+    /// After something happened to a connection.
+    fn look_after<S: Sink>(&mut self, index: usize, desk: &mut Desk<'_, S>) {
+        let link = &mut self.links[index];
+        if link.has_output() && !link.dirty {
+            link.dirty = true;
+            self.dirty.push(index);
+        }
+        match link.state {
+            State::Down(at) if at <= desk.now => link.open(&mut self.ground, index, desk),
+            State::Leaving if link.in_flight() == 0 => link.end(&mut self.ground),
+            State::Ready if link.is_leaving() => self.replace(index, desk),
+            _ => {}
+        }
+    }
+
+    /// The peer wants this connection to end: its calls go on, new ones go to another.
+    fn replace<S: Sink>(&mut self, index: usize, desk: &mut Desk<'_, S>) {
+        if self.links[index].in_flight() == 0 {
+            self.links[index].renew(&mut self.ground, desk.now);
+        } else {
+            let fresh = Link::new(self.links[index].home, self.links[index].watches.clone());
+            let mut old = std::mem::replace(&mut self.links[index], fresh);
+            self.links[index].parked = std::mem::take(&mut old.parked);
+            old.state = State::Leaving;
+            let first = self.links.iter().position(|link| link.state == State::Gone);
+            let place = first.unwrap_or(self.links.len());
+            self.ground.tokens.set(old.token, Owner::Link(place));
+            if std::mem::take(&mut old.dirty) {
+                self.dirty.retain(|other| *other != index);
+            }
+            match self.links.get_mut(place) {
+                Some(gone) => *gone = old,
+                None => self.links.push(old),
+            }
+            self.look_after(place, desk);
+        }
+        self.links[index].open(&mut self.ground, index, desk);
+    }
+
+    /// What is a matter of time: calls that take too long, connections that are to be opened.
+    fn scan<S: Sink>(&mut self, desk: &mut Desk<'_, S>, all: bool) {
+        self.next_scan = desk.now.saturating_add(self.scan_every);
+        self.ground.tokens.let_go(desk.now, usize::MAX);
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            link.scan(&mut self.ground, desk, all);
+            link.give_up_opening(&mut self.ground, desk);
+            self.look_after(index, desk);
+        }
+    }
+
+    /// Ends every call there is.
+    fn end_calls<S: Sink>(&mut self, desk: &mut Desk<'_, S>) {
+        desk.tick();
+        desk.again_until = 0;
+        self.scan(desk, true);
+    }
+}
+
+/// Ends what is due without a connection.
+fn give_up_due<S: Sink>(mix: &mut dyn FnMut() -> (usize, usize), desk: &mut Desk<'_, S>, outcome: Outcome) {
+    // In a closed loop each of them makes another one due.
+    for _ in 0..desk.due.len() {
+        if let Some(intended) = desk.due.pop_front() {
+            let (operation, _) = mix();
+            desk.give_up(operation as u32, intended, outcome);
+        }
+    }
+}
+
+/// Short enough for the shortest time that matters.
+fn scan_interval(prepared: &Prepared) -> Duration {
+    let exchanges = prepared.operations.iter().flat_map(|operation| &operation.exchanges);
+    let stops = exchanges.filter_map(|exchange| match enough(exchange) {
+        Some(Enough::Time(time)) => Some(time),
+        _ => None,
+    });
+    let timeouts = prepared.operations.iter().map(|operation| operation.timeout);
+    let shortest = timeouts.chain(stops).min().unwrap_or(LONGEST_SCAN);
+    (shortest / 50).clamp(SHORTEST_SCAN, LONGEST_SCAN)
+}
+
+/// When requests become due.
+struct Schedule<'a> {
+    open: Option<&'a mut dyn Iterator<Item = u64>>,
+    next: Option<u64>,
+    until: u64,
+    /// Nothing becomes due any more.
+    over: bool,
+}
+
+impl<'a> Schedule<'a> {
+    fn new<S: Sink>(arrivals: Arrivals<'a>, until: u64, desk: &mut Desk<'_, S>) -> Schedule<'a> {
+        let mut schedule = Schedule {
+            open: None,
+            next: None,
+            until,
+            over: false,
+        };
+        match arrivals {
+            Arrivals::Open(arrivals) => {
+                schedule.next = arrivals.next();
+                schedule.open = Some(arrivals);
+            }
+            Arrivals::Closed { in_flight } => {
+                desk.again_until = until;
+                desk.due.extend(std::iter::repeat_n(0, in_flight));
+            }
+        }
+        schedule
+    }
+
+    /// Makes due what is.
+    fn pull<S: Sink>(&mut self, desk: &mut Desk<'_, S>) {
+        let Some(arrivals) = &mut self.open else {
+            if desk.now >= self.until && !self.over {
+                self.over = true;
+                desk.due.clear();
+            }
+            desk.end.scheduled = desk.open + desk.end.done;
+            return;
+        };
+        if self.over {
+            return;
+        }
+        desk.tick();
+        while let Some(intended) = self.next.filter(|next| *next < self.until) {
+            if intended > desk.now {
+                return;
+            }
+            desk.due.push_back(intended);
+            desk.end.scheduled += 1;
+            self.next = arrivals.next();
+        }
+        self.over = true;
+    }
+
+    /// When the next request is due.
+    fn next(&self) -> Option<u64> {
+        self.next.filter(|_| !self.over)
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+}

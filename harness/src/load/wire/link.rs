@@ -1,0 +1,471 @@
+//! A connection through its life: opened, used, lost, opened again.
+
+use super::call::{Begin, Call};
+use super::desk::{Desk, Slot};
+use super::ground::{Cause, Ground};
+use super::h1::H1;
+use super::h2::H2;
+use super::outbox::Outbox;
+use super::request::Template;
+use super::socket::Socket;
+use crate::client::ConnectError;
+use crate::load::leg::Leg;
+use crate::load::sample::{Outcome, Sink};
+
+/// A connection that cannot be opened is tried again after this, then after twice that, and so on.
+const FIRST_PAUSE: u64 = 50_000_000;
+
+/// At most.
+const LONGEST_PAUSE: u64 = 1_000_000_000;
+
+/// See the module.
+pub(super) struct Link {
+    /// Whose places its calls take: its own index, unless it is leaving and another one has taken its place.
+    pub home: usize,
+    /// By which the system knows its socket.
+    pub token: usize,
+    /// Places that wait for it to be ready, or for the peer to allow more streams.
+    pub parked: usize,
+    /// Watches to open once it is ready; others carry calls of the rounds.
+    pub watches: Vec<usize>,
+    pub state: State,
+    pub wire: Wire,
+    /// It has something to send and is on the list of those.
+    pub dirty: bool,
+    /// Why it could not be opened, the last time.
+    pub problem: Option<ConnectError>,
+    socket: Option<Socket>,
+    out: Outbox,
+    /// What has come of a frame or a head that is not whole.
+    carry: Vec<u8>,
+    /// Since when it is ready.
+    since: u64,
+    /// Attempts in a row that came to nothing.
+    pub failed: u32,
+    /// Which of the addresses is tried.
+    address: usize,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not there; tried again at this instant.
+    Down(u64),
+    /// Being made, until this instant.
+    Opening(u64),
+    /// Takes calls. For a connection per request: there may be none.
+    Ready,
+    /// Takes no more calls, and is gone with its last one.
+    Leaving,
+    /// Gone for good.
+    Gone,
+}
+
+/// What it speaks.
+pub(super) enum Wire {
+    /// HTTP/1.1.
+    One(Box<H1>),
+    /// HTTP/2.
+    Two(Box<H2>),
+}
+
+impl Link {
+    pub fn new(home: usize, watches: Vec<usize>) -> Link {
+        Link {
+            home,
+            token: usize::MAX,
+            parked: 0,
+            watches,
+            state: State::Down(0),
+            wire: Wire::One(Box::default()),
+            dirty: false,
+            problem: None,
+            socket: None,
+            out: Outbox::default(),
+            carry: Vec::new(),
+            since: 0,
+            failed: 0,
+            address: 0,
+        }
+    }
+
+    /// Begins to connect; for a connection per request there is nothing to do yet.
+    pub fn open<S: Sink>(&mut self, ground: &mut Ground, index: usize, desk: &mut Desk<'_, S>) {
+        self.state = State::Opening(desk.now.saturating_add(ground.timeout));
+        if ground.leg == Leg::RestH1Close && self.watches.is_empty() {
+            self.become_ready(ground, desk);
+            return;
+        }
+        if let Err(cause) = self.open_socket(ground, index, desk) {
+            self.fail(cause, ground, desk);
+            return;
+        }
+        self.wire = match ground.leg.is_multiplexed() {
+            true => {
+                let streams = ground.streams.max(self.watches.len());
+                let h2 = H2::new(ground.leg.protocol(), streams, ground.templates.table, &mut self.out);
+                Wire::Two(Box::new(h2))
+            }
+            false => Wire::One(Box::default()),
+        };
+    }
+
+    fn open_socket<S: Sink>(&mut self, ground: &mut Ground, index: usize, desk: &mut Desk<'_, S>) -> Result<(), Cause> {
+        let token = ground.tokens.take(index);
+        self.token = token;
+        let address = ground
+            .endpoint
+            .addresses
+            .get(self.address % ground.endpoint.addresses.len().max(1));
+        let address = *address.ok_or(Cause::Ended)?;
+        self.socket = Some(ground.socket(address, token)?);
+        desk.end.opened += u64::from(self.watches.is_empty());
+        Ok(())
+    }
+
+    /// Whether a call can be given to it now.
+    pub fn takes(&self) -> bool {
+        self.state == State::Ready
+            && match &self.wire {
+                Wire::One(h1) => !h1.busy,
+                Wire::Two(h2) => h2.has_room() && !h2.leaving,
+            }
+    }
+
+    /// Whether only the peer's limit of streams keeps it from taking a call.
+    pub fn is_limited(&self) -> bool {
+        self.state == State::Ready && matches!(&self.wire, Wire::Two(h2) if !h2.has_room())
+    }
+
+    /// Gives it a call.
+    pub fn begin<S: Sink>(
+        &mut self,
+        begin: Begin,
+        template: &Template,
+        index: usize,
+        ground: &mut Ground,
+        desk: &mut Desk<'_, S>,
+    ) {
+        desk.open += 1;
+        let digits = template.mark.map(|_| desk.marks.next(begin.operation, begin.intended));
+        match &mut self.wire {
+            Wire::Two(h2) => h2.begin(begin, template, digits, &mut self.out),
+            Wire::One(h1) => {
+                h1.begin(begin, template, digits, &mut self.out);
+                if ground.leg == Leg::RestH1Close {
+                    // Its connection is part of the service: it is sent when that is begun.
+                    desk.tick();
+                    h1.call.facts.stamp(desk.now);
+                    desk.enter(1);
+                    if let Err(cause) = self.open_socket(ground, index, desk) {
+                        self.fail(cause, ground, desk);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something happened on the socket. Whether the system may hold more to read.
+    pub fn event<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) -> bool {
+        match self.try_event(ground, desk) {
+            Ok(more) => more && self.socket.is_some(),
+            Err(cause) => {
+                self.fail(cause, ground, desk);
+                false
+            }
+        }
+    }
+
+    fn try_event<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) -> Result<bool, Cause> {
+        self.check_ready(ground, desk)?;
+        self.flush(desk)?;
+        self.read(ground, desk)
+    }
+
+    /// Whether the protocol may begin. Errors of connecting come out here.
+    fn check_ready<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) -> Result<bool, Cause> {
+        let Some(socket) = &mut self.socket else {
+            return Ok(false);
+        };
+        if !socket.is_ready(ground.leg.is_multiplexed())? {
+            return Ok(false);
+        }
+        if let (Wire::One(_), State::Opening(_)) = (&self.wire, self.state) {
+            desk.tick();
+            self.become_ready(ground, desk);
+        }
+        Ok(true)
+    }
+
+    fn read<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) -> Result<bool, Cause> {
+        let Some(socket) = &mut self.socket else {
+            return Ok(false);
+        };
+        let kept = self.carry.len();
+        let scratch = &mut ground.scratch;
+        if let Some(place) = scratch.get_mut(..kept) {
+            place.copy_from_slice(&self.carry);
+        }
+        let taken = socket.read(&mut scratch[kept..], &mut ground.raw)?;
+        desk.tick();
+        if self.watches.is_empty() {
+            desk.end.bytes.1 += taken.bytes as u64;
+        }
+        // The handshake of TLS is driven by reading.
+        if !self.check_ready(ground, desk)? {
+            return if taken.ended { Err(Cause::Ended) } else { Ok(taken.more) };
+        }
+        if taken.bytes > 0 {
+            let input = &ground.scratch[..kept + taken.bytes];
+            let used = match &mut self.wire {
+                Wire::One(h1) => h1.take(input, self.home, desk),
+                Wire::Two(h2) => h2.take(input, &mut self.out, self.home, desk),
+            };
+            let used = used.map_err(|why| Cause::broken(why, self.state, input))?;
+            self.carry.clear();
+            self.carry.extend_from_slice(&input[used..]);
+        }
+        if taken.ended {
+            if let Wire::One(h1) = &mut self.wire {
+                h1.closed(self.home, desk);
+            }
+            self.after_take(ground, desk);
+            return if self.socket.is_some() {
+                Err(Cause::Ended)
+            } else {
+                Ok(false)
+            };
+        }
+        if taken.bytes > 0 {
+            self.after_take(ground, desk);
+        }
+        Ok(taken.more)
+    }
+
+    /// What an answer may have brought beside itself.
+    fn after_take<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) {
+        let close = match &mut self.wire {
+            Wire::Two(h2) => {
+                if std::mem::take(&mut h2.widened) {
+                    match self.state {
+                        State::Opening(_) => self.become_ready(ground, desk),
+                        _ => self.release(desk),
+                    }
+                }
+                false
+            }
+            // Bytes that nobody asked for mean that the two sides do not agree on where an answer ended.
+            Wire::One(h1) => !h1.busy && (h1.leaving || !self.carry.is_empty()),
+        };
+        if close {
+            self.failed = 0;
+            self.close(ground, desk);
+        }
+    }
+
+    fn become_ready<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) {
+        self.state = State::Ready;
+        self.problem = None;
+        self.since = desk.now;
+        self.release(desk);
+        for watch in self.watches.clone() {
+            let exchange = ground.prepared.watches.get(watch);
+            if let (Some(exchange), Some(template)) = (exchange, ground.templates.watches.get(watch)) {
+                let begin = Begin::watch(exchange);
+                match &mut self.wire {
+                    Wire::One(h1) => h1.begin(begin, template, None, &mut self.out),
+                    Wire::Two(h2) => h2.begin(begin, template, None, &mut self.out),
+                }
+            }
+        }
+    }
+
+    fn release<S: Sink>(&mut self, desk: &mut Desk<'_, S>) {
+        for _ in 0..std::mem::take(&mut self.parked) {
+            desk.free.push_back(Slot {
+                link: self.home,
+                since: desk.now,
+            });
+        }
+    }
+
+    /// Whether it waits to send something.
+    pub fn has_output(&self) -> bool {
+        self.socket.is_some() && !self.out.waiting().is_empty()
+    }
+
+    /// Hands to the system what it takes.
+    pub fn flush<S: Sink>(&mut self, desk: &mut Desk<'_, S>) -> Result<(), Cause> {
+        let Some(socket) = &mut self.socket else {
+            return Ok(());
+        };
+        if socket.is_behind() {
+            socket.flush()?;
+        }
+        while !self.out.waiting().is_empty() {
+            desk.tick();
+            let waiting = self.out.waiting();
+            let all = waiting.len();
+            let written = socket.write(waiting)?;
+            let mut sent = 0;
+            for place in self.out.leaving(written) {
+                let call: Option<&mut Call> = match &mut self.wire {
+                    Wire::One(h1) => Some(&mut h1.call),
+                    Wire::Two(h2) => h2.call(place),
+                };
+                if let Some(call) = call {
+                    sent += u64::from(call.facts.stamp(desk.now) && !call.facts.is_watch());
+                }
+            }
+            self.out.tidy();
+            if sent > 0 {
+                desk.enter(sent);
+            }
+            if self.watches.is_empty() {
+                desk.end.bytes.0 += written as u64;
+            }
+            if written < all {
+                break;
+            }
+            if let Wire::Two(h2) = &mut self.wire
+                && h2.is_sending()
+            {
+                h2.pump(&mut self.out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Instants have another zero from now on.
+    pub fn begin_round(&mut self, timeout: u64) {
+        self.since = 0;
+        match &mut self.state {
+            State::Down(at) => *at = 0,
+            State::Opening(until) => *until = timeout,
+            State::Ready | State::Leaving | State::Gone => {}
+        }
+    }
+
+    /// Fails where it was not made in time.
+    pub fn give_up_opening<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) {
+        if matches!(self.state, State::Opening(until) if desk.now > until) {
+            self.fail(Cause::Silent, ground, desk);
+        }
+    }
+
+    /// Ends calls whose time is over.
+    pub fn scan<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>, all: bool) {
+        let now = desk.now;
+        let over = |call: &Call| match call.facts.times_out(now) {
+            None if all && !call.facts.is_watch() => Some(Outcome::Timeout),
+            end => end,
+        };
+        match &mut self.wire {
+            Wire::Two(h2) if h2.in_flight > 0 => h2.end_some(over, &mut self.out, self.home, desk),
+            Wire::One(h1) if h1.busy => {
+                if let Some(outcome) = over(&h1.call) {
+                    h1.finish(outcome, self.home, desk);
+                    self.socket = None;
+                    self.close(ground, desk);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes it in order; what comes next is for the lane to see by the state.
+    fn close<S: Sink>(&mut self, ground: &mut Ground, desk: &mut Desk<'_, S>) {
+        // The side that closes first keeps the port for a minute. With a connection per request that has to be the server, or the
+        // ports of this machine run out.
+        match (self.socket.take(), ground.leg) {
+            (Some(socket), Leg::RestH1Close) => ground.tokens.linger(self.token, socket, desk.now),
+            _ => ground.tokens.give_back(self.token),
+        }
+        self.token = usize::MAX;
+        self.out.clear();
+        self.carry.clear();
+        self.state = match (self.state, ground.leg) {
+            (State::Leaving | State::Gone, _) => State::Gone,
+            (_, Leg::RestH1Close) if self.watches.is_empty() => State::Ready,
+            _ => State::Down(self.pause(desk.now)),
+        };
+    }
+
+    /// When to try again.
+    fn pause(&self, now: u64) -> u64 {
+        match self.failed {
+            0 => now,
+            failed => now.saturating_add((FIRST_PAUSE << (failed - 1).min(8)).min(LONGEST_PAUSE)),
+        }
+    }
+
+    /// It is lost, or could not be made.
+    pub fn fail<S: Sink>(&mut self, cause: Cause, ground: &mut Ground, desk: &mut Desk<'_, S>) {
+        let (outcome, why) = match &cause {
+            Cause::Broken(why) => (Outcome::Garbled, Some(*why)),
+            _ => (Outcome::Lost, None),
+        };
+        let heard = self.socket.as_ref().is_some_and(|socket| socket.heard);
+        let opening = matches!(self.state, State::Opening(_));
+        let is_idle_end = matches!(&cause, Cause::Ended) && !opening && self.in_flight() == 0;
+        if !is_idle_end {
+            let error = cause.explain(ground, heard);
+            desk.note(|| error.to_string());
+            self.problem = Some(error);
+        }
+        desk.end.lost += u64::from(self.watches.is_empty() && !opening);
+        let one_each = ground.leg == Leg::RestH1Close && self.watches.is_empty();
+        // One that breaks as soon as it is there is no better than one that is never there.
+        self.failed = match opening || one_each || desk.now < self.since.saturating_add(FIRST_PAUSE) {
+            true => self.failed + 1,
+            false => 0,
+        };
+        self.address += usize::from(opening || one_each);
+        match &mut self.wire {
+            Wire::One(h1) => {
+                h1.call.facts.wrong = why;
+                h1.finish(outcome, self.home, desk);
+            }
+            Wire::Two(h2) => h2.end_all(outcome, why, self.home, desk),
+        }
+        self.socket = None;
+        ground.tokens.give_back(self.token);
+        self.token = usize::MAX;
+        self.out.clear();
+        self.carry.clear();
+        self.state = match self.state {
+            State::Leaving | State::Gone => State::Gone,
+            _ => State::Down(self.pause(desk.now)),
+        };
+    }
+
+    /// Calls on it, watches too.
+    pub fn in_flight(&self) -> usize {
+        match &self.wire {
+            Wire::One(h1) => usize::from(h1.busy),
+            Wire::Two(h2) => h2.in_flight,
+        }
+    }
+
+    /// Whether it goes on, but takes no new calls.
+    pub fn is_leaving(&self) -> bool {
+        matches!(&self.wire, Wire::Two(h2) if h2.leaving) && self.state == State::Ready
+    }
+
+    /// Closes it for good.
+    pub fn end(&mut self, ground: &mut Ground) {
+        self.socket = None;
+        ground.tokens.give_back(self.token);
+        self.token = usize::MAX;
+        self.state = State::Gone;
+    }
+
+    /// Closes it, to be opened again at once.
+    pub fn renew(&mut self, ground: &mut Ground, now: u64) {
+        self.end(ground);
+        self.out.clear();
+        self.carry.clear();
+        self.failed = 0;
+        self.state = State::Down(now);
+    }
+}
