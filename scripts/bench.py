@@ -5,6 +5,9 @@
     bench.py store   UpdateStock by 1, 16 and 64 callers at once: acknowledged in memory against on the disk, the same way
     bench.py suite   the wall time of the whole suite against the local server
     bench.py watches many watches: from an update to its last delivery, unary calls beside them, memory of the server
+    bench.py generator
+                     what GetProduct costs the load generator: CPU time per request against h2load and wrk, on the same server,
+                     rounds in the same order; no start-up of either side is counted
 
 BENCH_PAIRS (10), BENCH_REQUESTS (20000 in a round), BENCH_PRODUCTS (1000000), BENCH_WATCHES (10000 over BENCH_CONNECTIONS,
 10) and BENCH_UPDATES (1000) set how much. Before any clock runs, one
@@ -13,6 +16,7 @@ answer, so that a fast error cannot win.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -28,6 +32,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 BINARY = ROOT / "target/release/stocktake"
 BARE = ROOT / "target/release/examples/bare"
 WATCHES = ROOT / "target/release/examples/watches"
+LANE = ROOT / "target/release/examples/lane"
 PAIRS = int(os.environ.get("BENCH_PAIRS", "10"))
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "20000"))
 PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "1000000"))
@@ -214,8 +219,86 @@ def bench_watches():
         subprocess.run([WATCHES, address, str(process.pid), *numbers], check=True)
 
 
+def child_cpu(command):
+    """Runs a command to its end: CPU microseconds, user and system together, and what it printed."""
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        out.seek(0)
+        text = out.read()
+    if status != 0:
+        sys.exit(f"{command[0]} ended with {status}\n{text}")
+    return (usage.ru_utime + usage.ru_stime) * 1e6, text
+
+
+def lane_cpu(address, leg, shape, requests):
+    """CPU microseconds of a request in our own generator; requests a second."""
+    _, text = child_cpu([LANE, address, leg, *shape, requests])
+    told = json.loads(text)
+    return (told["user_us"] + told["system_us"]) / told["requests"], told["requests"] / told["seconds"]
+
+
+def h2load_cpu(arguments, shape, requests):
+    """The same of h2load, less what it costs to start with one request for each connection."""
+    def run(count):
+        command = ["h2load", "-n", count, "-c", shape[0], "-m", shape[1], "-t", 1, *arguments]
+        cpu, text = child_cpu(command)
+        if f"{count} succeeded" not in text or f"status codes: {count} 2xx" not in text:
+            sys.exit(f"h2load says\n{text}")
+        return cpu, float(re.search(r"finished in .*?, ([\d.]+) req/s", text).group(1))
+
+    start, _ = run(shape[0])
+    cpu, rate = run(requests)
+    return (cpu - start) / requests, rate
+
+
+def wrk_cpu(url, shape, _):
+    """The same of wrk, which ends by time and not by number."""
+    cpu, text = child_cpu(["wrk", "-t", 1, "-c", shape[0], "-d", "2s", url])
+    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    if "Non-2xx" in text or "Socket errors" in text:
+        sys.exit(f"wrk says\n{text}")
+    return cpu / requests, float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
+
+
+def bench_generator():
+    with full_server() as address, tempfile.TemporaryDirectory() as folder:
+        with stub(address) as client:
+            listed = client.ListProducts(pb.ListProductsRequest(page_size=100), timeout=30).products
+        product = next(product for product in listed if product.sku == "WDG-001")
+        side = Side("GetProduct", address, "GetProduct", pb.GetProductRequest(id=product.id), folder)
+        grpc_call = ["-d", side.body, "-H", "content-type: application/grpc", "-H", "te: trailers", side.url]
+        url = f"http://{address}/v1/products/{product.id}"
+        print("CPU microseconds of a request in the generator, user and system; medians, and the median of the ratios of the pairs")
+        print("leg       peer          shape    ours     peer     ours / peer (smallest, largest)   req/s: ours     peer")
+        for leg, peer, shape, other in (
+            ("grpc", "h2load", (1, 1), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("grpc", "h2load", (1, 50), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("grpc", "h2load", (8, 10), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("rest-h2", "h2load", (1, 50), lambda *a: h2load_cpu([url], *a)),
+            ("rest-h1", "h2load --h1", (1, 1), lambda *a: h2load_cpu(["--h1", url], *a)),
+            ("rest-h1", "wrk", (8, 1), lambda *a: wrk_cpu(url, *a)),
+        ):
+            requests = REQUESTS if shape[0] * shape[1] > 1 else REQUESTS // 4
+            ours, theirs = [], []
+            for pair in range(PAIRS):
+                sides = [(ours, lambda: lane_cpu(address, leg, shape, requests)), (theirs, lambda: other(shape, requests))]
+                for found, measure in sides if pair % 2 == 0 else reversed(sides):
+                    found.append(measure())
+            ratios = [a[0] / b[0] for a, b in zip(ours, theirs)]
+            median = [[statistics.median(one[i] for one in side) for i in (0, 1)] for side in (ours, theirs)]
+            print(
+                f"{leg:9} {peer:12} {shape[0]:2} x {shape[1]:2} {median[0][0]:8.2f} {median[1][0]:8.2f}"
+                f"     {statistics.median(ratios):5.2f} ({min(ratios):.2f}, {max(ratios):.2f})"
+                f"               {median[0][1]:8.0f} {median[1][1]:8.0f}",
+                flush=True,
+            )
+
+
 if __name__ == "__main__":
     kinds = {"get": bench_get, "page": bench_page, "store": bench_store, "suite": bench_suite, "watches": bench_watches}
+    kinds["generator"] = bench_generator
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]]()

@@ -8,6 +8,7 @@
 //! scenario/        THE LANGUAGE: text with positions in, a checked model out
 //! schema/          descriptors of a target, messages made from them
 //! client/          how we talk: targets, connections, gRPC on the wire
+//! load/            one workload over several protocols; `wire` is its tier of connections, with an event loop of its own
 //! verify/          matrix -> run -> events -> record, with link (before) and judge (after each step)
 //! report/          console and log listen to the events; all else renders the record
 //! ```
@@ -19,7 +20,7 @@
 //!
 //! 1. `scenario`, `verify::{matrix, judge, pattern, link, fold, record}` and every renderer are pure: no async, no clock,
 //!    no file.
-//! 2. Only `client` opens connections; only `report::console`, `main` and `commands` print.
+//! 2. Only `client` and `load::wire` open connections; only `report::console`, `main` and `commands` print.
 //! 3. Only `commands/serve.rs` names the server crate. `check` and `verify` without a target start the server as a child
 //!    process of the same executable; everything else knows an address.
 //! 4. The JSON record is versioned; an unknown version is refused. HTML, Markdown and JUnit are renders, never read back.

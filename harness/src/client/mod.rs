@@ -1,4 +1,4 @@
-//! How we talk: the only room of the harness that opens connections.
+//! How we talk: the room of the harness that opens connections, beside the load tier (`load::wire`).
 
 pub mod call;
 mod connect;

@@ -20,11 +20,13 @@ pub struct Sample {
     pub intended: u64,
     /// When it was due and a slot was free for it.
     pub able: u64,
-    /// When its bytes were handed to the system (for TLS: to the TLS layer).
+    /// When its bytes were handed to the system (for TLS: to the TLS layer). With a
+    /// connection per request: when connecting began.
     pub sent: u64,
     /// When the first message had arrived; equals `done` for an answer of one message, and for one without any.
     pub first: u64,
-    /// When the answer was complete: trailers, or the end of the body. For a timeout: `sent` or `able` plus the timeout.
+    /// When the answer was complete: trailers, or the end of the body. For a timeout: `sent` plus the timeout; for one that found
+    /// no place until the round was over: when it was given up, `able` and `sent` being the same instant.
     pub done: u64,
     /// How it ended.
     pub outcome: Outcome,

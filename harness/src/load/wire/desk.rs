@@ -1,5 +1,6 @@
 //! What connections need to know of the round, and where they hand in what they see.
 
+use super::Decode;
 use super::call::Facts;
 use super::clock::Clock;
 use super::marks::Marks;
@@ -28,7 +29,7 @@ pub(super) struct Desk<'a, S> {
     pub prepared: &'a Prepared,
     pub sink: &'a mut S,
     /// Looks at messages.
-    pub decode: Option<&'a mut dyn FnMut(usize, &[u8]) -> bool>,
+    pub decode: Option<&'a mut Decode<'a>>,
     pub marks: &'a mut Marks,
     /// The one that has been free for the longest is taken first: so calls go round the connections.
     pub free: VecDeque<Slot>,

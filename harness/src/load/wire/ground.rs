@@ -71,13 +71,23 @@ impl Cause {
     }
 
     /// A sentence.
-    pub fn explain(&self, ground: &Ground, heard: bool) -> ConnectError {
+    pub fn explain(&self, ground: &Ground, heard: bool, opening: bool) -> ConnectError {
         let address = ground.endpoint.address();
         let instead = ground.endpoint.with_other_scheme();
         let within = Duration::from_nanos(ground.timeout);
         let line = |head: &[u8]| {
             let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
             line.trim_ascii_end().escape_ascii().to_string()
+        };
+        let failed = |reason: String| match ground.leg.is_multiplexed() {
+            true => ConnectError::Http2 {
+                address: ground.endpoint.address(),
+                reason,
+            },
+            false => ConnectError::Http {
+                address: ground.endpoint.address(),
+                reason,
+            },
         };
         match self {
             Cause::Fault(Fault::Tls(error)) => ground.endpoint.explain(error),
@@ -90,11 +100,17 @@ impl Cause {
                              on this leg, or widen net.ipv4.ip_local_port_range"
                         .to_owned(),
                 },
+                _ if !opening => failed(error.to_string()),
+                io::ErrorKind::ConnectionReset => ConnectError::Closed {
+                    address,
+                    reason: error.to_string(),
+                },
                 _ => ConnectError::Unreachable {
                     address,
                     reason: error.to_string(),
                 },
             },
+            Cause::Ended if !opening => failed("the target closed the connection".to_owned()),
             Cause::Ended => ConnectError::Closed {
                 address,
                 reason: "end of stream".to_owned(),
@@ -105,14 +121,7 @@ impl Cause {
                 awaited: if ground.leg.is_multiplexed() { "HTTP/2 SETTINGS frame" } else { "end of the TLS handshake" },
                 within,
             },
-            Cause::Broken(why) if ground.leg.is_multiplexed() => ConnectError::Http2 {
-                address,
-                reason: (*why).to_owned(),
-            },
-            Cause::Broken(why) => ConnectError::Http {
-                address,
-                reason: (*why).to_owned(),
-            },
+            Cause::Broken(why) => failed((*why).to_owned()),
             Cause::Foreign(head) => match head.as_slice() {
                 [b'H', b'T', b'T', b'P', b'/', ..] => ConnectError::Http1 {
                     address,

@@ -340,7 +340,11 @@ impl Lane {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             match self.ground.tokens.owner(event.token().0) {
-                Owner::Link(index) => hot.push(*index),
+                Owner::Link(index) => {
+                    let index = *index;
+                    self.links[index].closing |= event.is_read_closed();
+                    hot.push(index);
+                }
                 Owner::Linger(_) if event.is_read_closed() || event.is_error() => {
                     self.ground.tokens.give_back(event.token().0);
                 }
@@ -390,6 +394,8 @@ impl Lane {
             if std::mem::take(&mut old.dirty) {
                 self.dirty.retain(|other| *other != index);
             }
+            // What is left to be read is found under its new index.
+            self.hot.push(place);
             match self.links.get_mut(place) {
                 Some(gone) => *gone = old,
                 None => self.links.push(old),

@@ -32,6 +32,8 @@ pub(super) struct Link {
     pub wire: Wire,
     /// It has something to send and is on the list of those.
     pub dirty: bool,
+    /// The peer has closed its side: there is no other event for it, so reading goes on until the end is reached.
+    pub closing: bool,
     /// Why it could not be opened, the last time.
     pub problem: Option<ConnectError>,
     socket: Option<Socket>,
@@ -79,6 +81,7 @@ impl Link {
             state: State::Down(0),
             wire: Wire::One(Box::default()),
             dirty: false,
+            closing: false,
             problem: None,
             socket: None,
             out: Outbox::default(),
@@ -113,6 +116,7 @@ impl Link {
     fn open_socket<S: Sink>(&mut self, ground: &mut Ground, index: usize, desk: &mut Desk<'_, S>) -> Result<(), Cause> {
         let token = ground.tokens.take(index);
         self.token = token;
+        self.closing = false;
         let address = ground
             .endpoint
             .addresses
@@ -213,7 +217,11 @@ impl Link {
         }
         // The handshake of TLS is driven by reading.
         if !self.check_ready(ground, desk)? {
-            return if taken.ended { Err(Cause::Ended) } else { Ok(taken.more) };
+            return if taken.ended {
+                Err(Cause::Ended)
+            } else {
+                Ok(taken.more || self.closing && taken.bytes > 0)
+            };
         }
         if taken.bytes > 0 {
             let input = &ground.scratch[..kept + taken.bytes];
@@ -230,16 +238,19 @@ impl Link {
                 h1.closed(self.home, desk);
             }
             self.after_take(ground, desk);
-            return if self.socket.is_some() {
-                Err(Cause::Ended)
-            } else {
-                Ok(false)
+            return match (self.socket.is_some(), self.state) {
+                (false, _) => Ok(false),
+                // Too short for a frame: it was something else.
+                (true, State::Opening(_)) if !self.carry.is_empty() => {
+                    Err(Cause::Foreign(std::mem::take(&mut self.carry)))
+                }
+                (true, _) => Err(Cause::Ended),
             };
         }
         if taken.bytes > 0 {
             self.after_take(ground, desk);
         }
-        Ok(taken.more)
+        Ok(taken.more || self.closing)
     }
 
     /// What an answer may have brought beside itself.
@@ -409,7 +420,7 @@ impl Link {
         let opening = matches!(self.state, State::Opening(_));
         let is_idle_end = matches!(&cause, Cause::Ended) && !opening && self.in_flight() == 0;
         if !is_idle_end {
-            let error = cause.explain(ground, heard);
+            let error = cause.explain(ground, heard, opening);
             desk.note(|| error.to_string());
             self.problem = Some(error);
         }

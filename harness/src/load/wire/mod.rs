@@ -62,11 +62,14 @@ pub struct Round<'a> {
     pub until: Duration,
     /// Which request is sent next: operation and exchange.
     pub mix: &'a mut dyn FnMut() -> (usize, usize),
-    /// Looks at each message that arrives: operation and bytes; `false`: it cannot be decoded.
-    pub decode: Option<&'a mut dyn FnMut(usize, &[u8]) -> bool>,
+    /// Looks at each message that arrives.
+    pub decode: Option<&'a mut Decode<'a>>,
     /// Set from elsewhere: the round ends at once. What is in flight then is dropped without a sample.
     pub stop: &'a AtomicBool,
 }
+
+/// Looks at a message: operation and bytes; `false`: it cannot be decoded.
+pub type Decode<'a> = dyn FnMut(usize, &[u8]) -> bool + 'a;
 
 /// When requests become due.
 pub enum Arrivals<'a> {

@@ -130,10 +130,10 @@ impl H2 {
     /// Sends a request; the caller has seen to it that there is room.
     pub fn begin(&mut self, begin: Begin, template: &Template, digits: Option<[u8; 16]>, out: &mut Outbox) {
         let mask = self.streams.len() - 1;
-        while self.streams[self.next as usize / 2 & mask].id != 0 {
+        while self.streams[(self.next as usize / 2) & mask].id != 0 {
             self.next += 2;
         }
-        let (id, place) = (self.next, self.next as usize / 2 & mask);
+        let (id, place) = (self.next, (self.next as usize / 2) & mask);
         self.next += 2;
         self.leaving |= self.next >= LAST_STREAM;
         self.in_flight += 1;
@@ -241,7 +241,7 @@ impl H2 {
     }
 
     fn find(&self, id: u32) -> Option<usize> {
-        let place = id as usize / 2 & (self.streams.len() - 1);
+        let place = (id as usize / 2) & (self.streams.len() - 1);
         (id != 0 && self.streams[place].id == id).then_some(place)
     }
 
