@@ -1,5 +1,5 @@
-//! What a request costs the generator: `lane ADDRESS LEG CONNECTIONS STREAMS REQUESTS` sends GetProduct from one thread in a closed
-//! loop, and prints one line of JSON. `scripts/bench generator` sets it beside other generators.
+//! What a request costs the generator: `lane ADDRESS LEG CONNECTIONS STREAMS REQUESTS [RATE]` sends GetProduct from one thread, in a
+//! closed loop or at so many a second, and prints one line of JSON. `scripts/bench generator` sets it beside other generators.
 #![allow(clippy::print_stdout)]
 
 use inventory_contract::inventory_service_client::InventoryServiceClient;
@@ -17,9 +17,14 @@ use stocktake::load::wire::{Arrivals, Lane, Round, Shape};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [address, leg, connections, streams, requests] = words.as_slice() else {
-        return Err("usage: lane ADDRESS LEG CONNECTIONS STREAMS REQUESTS".into());
+    let [address, leg, connections, streams, requests, rate @ ..] = words.as_slice() else {
+        return Err("usage: lane ADDRESS LEG CONNECTIONS STREAMS REQUESTS [RATE]".into());
     };
+    let rate = rate
+        .first()
+        .map(|rate| rate.parse::<u64>())
+        .transpose()?
+        .filter(|rate| *rate > 0);
     let leg = Leg::of_name(leg).ok_or("the leg is grpc, rest-h1, rest-h2 or rest-h1-close")?;
     let (connections, streams) = (connections.parse::<usize>()?, streams.parse::<usize>()?);
     let requests: u64 = requests.parse()?;
@@ -33,12 +38,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut count = Count {
         left: requests,
         failed: 0,
+        late: Vec::new(),
         stop: &stop,
     };
+    let mut schedule = (0..requests).map(|number| number * 1_000_000_000 / rate.unwrap_or(1));
     let round = Round {
         began: Instant::now(),
-        arrivals: Arrivals::Closed {
-            in_flight: connections * streams,
+        arrivals: match rate {
+            Some(_) => Arrivals::Open(&mut schedule),
+            None => Arrivals::Closed {
+                in_flight: connections * streams,
+            },
         },
         until: Duration::from_secs(3600),
         mix: &mut || (0, 0),
@@ -50,14 +60,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{} requests failed: {:?}", count.failed, end.failures).into());
     }
     let (user, system) = end.cpu;
+    count.late.sort_unstable();
+    let late = |share: usize| count.late.get(count.late.len() * share / 100).copied().unwrap_or(0);
     println!(
-        "{{\"requests\":{},\"user_us\":{},\"system_us\":{},\"seconds\":{},\"sent_bytes\":{},\"received_bytes\":{}}}",
+        "{{\"requests\":{},\"user_us\":{},\"system_us\":{},\"seconds\":{},\"sent_bytes\":{},\"received_bytes\":{},\
+         \"late_p50_ns\":{},\"late_p99_ns\":{}}}",
         end.done,
         user.as_micros(),
         system.as_micros(),
         end.elapsed.as_secs_f64(),
         end.bytes.0,
-        end.bytes.1
+        end.bytes.1,
+        late(50),
+        late(99)
     );
     lane.close();
     Ok(())
@@ -67,12 +82,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Count<'a> {
     left: u64,
     failed: u64,
+    /// From when a request could be sent to when it was.
+    late: Vec<u64>,
     stop: &'a AtomicBool,
 }
 
 impl Sink for Count<'_> {
     fn sample(&mut self, sample: &Sample) {
         self.failed += u64::from(sample.outcome != Outcome::Status(Code::OK));
+        self.late.push(sample.sent - sample.able);
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
             self.stop.store(true, Ordering::Relaxed);

@@ -287,3 +287,135 @@ fn http1(exchange: &Exchange, fields: &[Field]) -> Template {
         mark,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::hpack::Decoder;
+    use super::*;
+
+    fn field(name: &str, value: &str) -> Field {
+        (name.to_owned(), value.as_bytes().to_vec())
+    }
+
+    fn fields(path: &str, own: &[Field]) -> Vec<Field> {
+        let mut fields = vec![
+            field(":method", "POST"),
+            field(":scheme", "http"),
+            field(":authority", "example.com"),
+            field(":path", path),
+            field("te", "trailers"),
+            field("x-twice", "1"),
+            field("x-twice", "1"),
+            field("authorization", "Bearer 1"),
+        ];
+        fields.extend_from_slice(own);
+        fields
+    }
+
+    fn read(decoder: &mut Decoder, block: &[u8]) -> Vec<Field> {
+        let mut seen = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        decoder
+            .decode(block, |name, value| seen.push((text(name), value.to_vec())))
+            .unwrap();
+        seen
+    }
+
+    fn sorted(mut fields: Vec<Field>) -> Vec<Field> {
+        fields.sort();
+        fields
+    }
+
+    #[test]
+    fn a_request_says_the_same_in_every_form_whichever_is_the_first() {
+        let all = [
+            fields(
+                "/a",
+                &[field("grpc-timeout", "1S"), field("x-trace", &"t".repeat(3500))],
+            ),
+            fields("/b", &[field("grpc-timeout", "2S")]),
+        ];
+        let shared = shared(&all);
+        assert_eq!(
+            shared,
+            [
+                field(":authority", "example.com"),
+                field("te", "trailers"),
+                field("authorization", "Bearer 1")
+            ]
+        );
+        for order in [[0, 1], [1, 0]] {
+            let mut decoder = Decoder::new();
+            let first = read(&mut decoder, &block(&all[order[0]], &shared, Form::First));
+            assert_eq!(sorted(first.clone()), sorted(all[order[0]].clone()));
+            let generation = decoder.generation();
+            for which in order {
+                for form in [Form::Indexed, Form::Literal] {
+                    let seen = read(&mut decoder, &block(&all[which], &shared, form));
+                    assert_eq!(sorted(seen.clone()), sorted(all[which].clone()), "{form:?}");
+                    let pseudo = seen.iter().take_while(|(name, _)| name.starts_with(':')).count();
+                    assert_eq!(pseudo, 4, "pseudo-headers come first");
+                }
+            }
+            assert_eq!(decoder.generation(), generation, "only the first one changes the table");
+            assert!(block(&all[1], &shared, Form::Indexed).len() + 30 < block(&all[1], &shared, Form::Literal).len());
+        }
+        let long = vec![field("x-long", &"l".repeat(5000))];
+        assert_eq!(super::shared(&[long.clone(), long]), [], "more than the table takes");
+    }
+
+    #[test]
+    fn long_heads_and_bodies_are_cut_into_frames_and_marks_across_them() {
+        let mark = FRAME - MARK_PREFIX.len() - 5;
+        let mut body = vec![b'x'; 2 * FRAME + 7];
+        body[mark..mark + MARK_PREFIX.len()].copy_from_slice(MARK_PREFIX.as_bytes());
+        let exchange = Exchange {
+            method: "POST".into(),
+            path: "/a".into(),
+            headers: Vec::new(),
+            body: body.into(),
+            answer: crate::load::exchange::Answer::Message,
+            mark: Some(mark),
+        };
+        check(&exchange).unwrap();
+        let fields = fields("/a", &[field("x-long", &"l".repeat(40_000))]);
+        let mut template = http2(&exchange, &fields, &[]);
+        let mut bytes = std::mem::take(&mut template.heads[0]);
+        let head = bytes.len();
+        bytes.extend_from_slice(&template.data);
+        put_stream(&mut bytes, 0, 7);
+        for digit in &template.digits {
+            assert_eq!(std::mem::replace(&mut bytes[head + digit], b'0'), b'x');
+        }
+        let (mut kinds, mut blocks, mut payload, mut at) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        while at < bytes.len() {
+            let length = u32::from_be_bytes([0, bytes[at], bytes[at + 1], bytes[at + 2]]) as usize;
+            assert_eq!(bytes[at + 5..at + 9], [0, 0, 0, 7]);
+            kinds.push((bytes[at + 3], bytes[at + 4], length));
+            let part = &bytes[at + 9..at + 9 + length];
+            if bytes[at + 3] == 0 {
+                payload.extend_from_slice(part)
+            } else {
+                blocks.extend_from_slice(part)
+            }
+            at += 9 + length;
+        }
+        let last = blocks.len() - 2 * FRAME;
+        assert_eq!(
+            kinds,
+            [
+                (1, 0, FRAME),
+                (9, 0, FRAME),
+                (9, 4, last),
+                (0, 0, FRAME),
+                (0, 0, FRAME),
+                (0, 1, 7)
+            ]
+        );
+        assert_eq!(read(&mut Decoder::new(), &blocks).len(), fields.len());
+        let digits = mark + MARK_PREFIX.len();
+        assert_eq!(payload[digits..digits + DIGITS], [b'0'; DIGITS]);
+        assert_eq!(payload.iter().filter(|byte| **byte == b'0').count(), DIGITS);
+    }
+}
