@@ -125,10 +125,9 @@ impl Lane {
                 let within = Duration::from_nanos(until);
                 break Err(WireError::Connect(ConnectError::NoTcp { address, within }));
             }
-            if let Err(error) = self.turn(Duration::from_millis(5), &mut desk) {
+            if let Err(error) = self.turn(Duration::from_millis(5), &mut desk, Lane::flush) {
                 break Err(error.into());
             }
-            self.flush(&mut desk);
         };
         self.marks = marks;
         ended
@@ -155,7 +154,7 @@ impl Lane {
         loop {
             self.scan(&mut desk, false);
             // An error shows again when the round waits, and is told there.
-            let waited = self.turn(wait, &mut desk);
+            let waited = self.turn(wait, &mut desk, Lane::flush);
             self.flush(&mut desk);
             let is_opening = |link: &Link| matches!(link.state, State::Opening(_));
             if waited.is_err() || desk.now >= until || !self.links.iter().any(is_opening) {
@@ -178,25 +177,30 @@ impl Lane {
         }
     }
 
-    /// Waits for the next event, or until `next` is due.
-    fn wait<S: Sink>(&mut self, next: Option<u64>, desk: &mut Desk<'_, S>) -> io::Result<()> {
+    /// How long to wait for events when something is due at `next`.
+    fn time_to<S: Sink>(&mut self, next: Option<u64>, desk: &mut Desk<'_, S>) -> io::Result<Duration> {
         let scan = Duration::from_nanos(self.next_scan.saturating_sub(desk.now).max(1_000_000));
-        let most = match next {
-            _ if !self.hot.is_empty() => Duration::ZERO,
-            None => scan,
+        match next {
+            _ if !self.hot.is_empty() => Ok(Duration::ZERO),
+            None => Ok(scan),
             Some(next) => {
                 desk.tick();
                 match next <= desk.now {
-                    true => Duration::ZERO,
-                    false => self.timer.wait(next, desk.now, scan)?,
+                    true => Ok(Duration::ZERO),
+                    false => self.timer.wait(next, desk.now, scan),
                 }
             }
-        };
-        self.turn(most, desk)
+        }
     }
 
-    /// Takes the events that there are, waiting for them at most so long.
-    fn turn<S: Sink>(&mut self, most: Duration, desk: &mut Desk<'_, S>) -> io::Result<()> {
+    /// Takes the events that there are, waiting for them at most so long. `after` each of them: what it has made possible is sent
+    /// before the next one is looked at, so that many connections do not wait for each other.
+    fn turn<S: Sink>(
+        &mut self,
+        most: Duration,
+        desk: &mut Desk<'_, S>,
+        mut after: impl FnMut(&mut Lane, &mut Desk<'_, S>),
+    ) -> io::Result<()> {
         match self.poll.poll(&mut self.events, Some(most)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
@@ -225,6 +229,7 @@ impl Lane {
                 self.hot.push(index);
             }
             self.look_after(index, desk);
+            after(self, desk);
         }
         if self.hot.is_empty() {
             self.hot = hot;

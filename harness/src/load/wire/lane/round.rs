@@ -56,7 +56,17 @@ impl Lane {
                     give_up_due(round.mix, &mut desk, Outcome::Lost);
                 }
             }
-            if let Err(error) = self.wait(schedule.next(), &mut desk) {
+            let next = schedule.next();
+            let send = |lane: &mut Lane, desk: &mut Desk<'_, S>| {
+                schedule.pull(desk);
+                lane.dispatch(round.mix, desk);
+                lane.flush(desk);
+            };
+            let waited = match self.time_to(next, &mut desk) {
+                Ok(most) => self.turn(most, &mut desk, send),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = waited {
                 desk.note(|| format!("the wait for events failed: {error}"));
                 self.end_calls(&mut desk);
                 break;
