@@ -54,8 +54,9 @@ pub struct ServeArgs {
     /// Break one rule on purpose; `list` names all faults.
     #[arg(long, env = "STOCKTAKE_FAULT", value_name = "NAME")]
     pub fault: Option<String>,
-    /// Behave like a slower deployment: `delay=300ms` adds that to each answer.
-    #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE")]
+    /// Behave like a deployment under difficulties: `delay=300ms` adds that to each answer, as distance does; `slow=2ms` to the
+    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s. Several: commas between them.
+    #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE,…")]
     pub simulate: Option<String>,
     /// Sent as `x-stocktake-revision` with every answer; left out: CONTAINER_APP_REVISION, else the version.
     #[arg(long, env = "STOCKTAKE_REVISION", value_name = "NAME")]

@@ -16,6 +16,7 @@ mod openapi;
 mod page;
 mod schema;
 mod secure;
+mod simulate;
 mod store;
 mod support;
 mod targets;
