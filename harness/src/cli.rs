@@ -194,8 +194,9 @@ pub struct VerifyArgs {
     /// Agree to probes that leave odd data on a target that is not on loopback, should it be wrong.
     #[arg(long, env = "STOCKTAKE_ALLOW_ODD_DATA")]
     pub allow_odd_data: bool,
-    /// Refuse to start when more things than this could stay behind on a target that is not on loopback, all protocols
-    /// together: the built-in suite leaves up to 400 on each.
+    /// Refuse, before anything is written, when more things than this could stay behind on a target that is not on loopback, all
+    /// protocols together: the built-in suite leaves up to 400 on each. With --protocol auto the target is reached, and
+    /// asked by one GET whether REST counts; else nothing is sent.
     #[arg(long, env = "STOCKTAKE_MAX_RESIDUE", default_value_t = 1000, value_name = "N")]
     pub max_residue: u64,
     /// Run cases whose `id[row] (protocol)`, `id[row]` or `id` matches; `*` and `?` are wildcards. Repeatable.

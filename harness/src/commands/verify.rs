@@ -63,8 +63,12 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let target = Target::parse(&address).map_err(|error| Refusal::input(error.to_string()))?;
     consent::writes(&target, &args)?;
     let first = protocols.first().copied().unwrap_or(Protocol::Grpc);
-    // What is too much for one protocol need not even be sent a look; all of them are counted once they are known.
-    consent::residue(&target, &args, &matrix, &[first])?;
+    // Whether REST counts, `auto` must look first; what is too much without it need not even be sent a look.
+    let sure = match args.protocol {
+        ProtocolChoice::Auto => std::slice::from_ref(&first),
+        ProtocolChoice::Grpc | ProtocolChoice::Rest | ProtocolChoice::Both => protocols.as_slice(),
+    };
+    consent::residue(&target, &args, &matrix, sure)?;
     let client = connect::client(&target, &args.connection)?;
     connect::reach(&client, first, &args.connection).await?;
     let wants = Wants {
@@ -88,6 +92,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         !withheld && matrix.iter().any(|case| case.protocol == *protocol)
     };
     let protocols: Vec<Protocol> = protocols.into_iter().filter(judged).collect();
+    // Until here nothing was sent that could have written: connections, reflection and one GET.
     consent::residue(&target, &args, &matrix, &protocols)?;
 
     let options = Options {

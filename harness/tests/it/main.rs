@@ -14,6 +14,7 @@ mod hostile;
 mod invalid;
 mod openapi;
 mod page;
+mod residue;
 mod schema;
 mod secure;
 mod simulate;
