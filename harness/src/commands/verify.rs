@@ -29,8 +29,8 @@ use stocktake::{
         fold, link,
         matrix::{self, Case, Selection},
         record::{
-            Caveat, Counts, HostRecord, LevelName, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
-            VerdictResult,
+            Caveat, Counts, HostRecord, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord,
+            Verdict, VerdictResult,
         },
         run,
         snapshot::Snapshots,
@@ -95,6 +95,10 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     // Until here nothing was sent that could have written: connections, reflection and one GET.
     consent::residue(&target, &args, &matrix, &protocols)?;
 
+    let not_judged = match &rest.withheld {
+        Some(Outcome::NotJudged { reason }) => Some(reason.clone()),
+        _ => None,
+    };
     let options = Options {
         run_id: run_id.clone(),
         jobs: args.jobs.into(),
@@ -171,8 +175,15 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         LevelChoice::Must => LevelName::Must,
         LevelChoice::Should => LevelName::Should,
     };
-    let (lost, interrupted) = (engine.lost(), signal.interrupted());
-    record.verdict = fold::verdict(&record.cases, &record.rules, matrix.len(), decides, lost, interrupted);
+    let why = engine.lost().or(not_judged.as_deref());
+    record.verdict = fold::verdict(
+        &record.cases,
+        &record.rules,
+        matrix.len(),
+        decides,
+        why,
+        signal.interrupted(),
+    );
     // The results come first, and whatever cannot be written after a run never makes its exit code better.
     let mut ended = listeners.finish(&record, &folder, &args.output);
     if ended.is_ok() {

@@ -12,6 +12,7 @@ mod fuzz;
 mod healthy;
 mod hostile;
 mod invalid;
+mod offer;
 mod openapi;
 mod page;
 mod residue;
