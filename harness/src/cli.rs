@@ -54,8 +54,9 @@ pub struct ServeArgs {
     /// Break one rule on purpose; `list` names all faults.
     #[arg(long, env = "STOCKTAKE_FAULT", value_name = "NAME")]
     pub fault: Option<String>,
-    /// Behave like a slower deployment: `delay=300ms` adds that to each answer.
-    #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE")]
+    /// Behave like a deployment under difficulties: `delay=300ms` adds that to each answer, as distance does; `slow=2ms` to the
+    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s. Several: commas between them.
+    #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE,…")]
     pub simulate: Option<String>,
     /// Sent as `x-stocktake-revision` with every answer; left out: CONTAINER_APP_REVISION, else the version.
     #[arg(long, env = "STOCKTAKE_REVISION", value_name = "NAME")]
@@ -193,8 +194,9 @@ pub struct VerifyArgs {
     /// Agree to probes that leave odd data on a target that is not on loopback, should it be wrong.
     #[arg(long, env = "STOCKTAKE_ALLOW_ODD_DATA")]
     pub allow_odd_data: bool,
-    /// Refuse to start when more things than this could stay behind on a target that is not on loopback, all protocols
-    /// together: the built-in suite leaves up to 400 on each.
+    /// Refuse, before anything is written, when more things than this could stay behind on a target that is not on loopback, all
+    /// protocols together: the built-in suite leaves up to 400 on each. With --protocol auto the target is reached, and
+    /// asked by one GET whether REST counts; else nothing is sent.
     #[arg(long, env = "STOCKTAKE_MAX_RESIDUE", default_value_t = 1000, value_name = "N")]
     pub max_residue: u64,
     /// Run cases whose `id[row] (protocol)`, `id[row]` or `id` matches; `*` and `?` are wildcards. Repeatable.

@@ -106,9 +106,23 @@ pub enum Storage {
     File(PathBuf),
 }
 
-/// Conditions of a correct service that runs under difficulties.
+/// Conditions of a correct service that runs under difficulties; on both protocols, and all at once where several are set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Simulate {
     /// Added to each answer and to each message of a stream, as if the service were that far away.
     pub delay: Duration,
+    /// How much longer each unary call of the inventory service is handled, finer than the millisecond of tokio's timer.
+    pub slow: Duration,
+    /// When the service does nothing for a while.
+    pub stall: Option<Stall>,
+}
+
+/// A service that stops now and then, as for a pause of its garbage collector: each call that it has at that time is answered
+/// when it is over. No update happens meanwhile, so that a watch has nothing to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long it lasts; shorter than `every`.
+    pub length: Duration,
+    /// From the start of the service to the first stall, and from the beginning of one to that of the next.
+    pub every: Duration,
 }

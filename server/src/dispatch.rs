@@ -14,7 +14,7 @@ use crate::{
     reload::Source,
     rest::Rest,
     serve::{Identity, ServeError, Shared},
-    simulate::Delayed,
+    simulate::Conditions,
     store::Store,
     telemetry::{Metrics, Protocol},
 };
@@ -51,7 +51,7 @@ pub struct Dispatch<S> {
     /// For the bytes of requests that are arriving.
     memory: Arc<Places>,
     timeout: Duration,
-    delay: Duration,
+    conditions: Arc<Conditions>,
     identity: Identity,
     fault: Active,
     metrics: Arc<Metrics>,
@@ -88,16 +88,18 @@ impl<S: Store> Dispatch<S> {
             skus: max_message,
         };
         let inventory = Inventory::new(store, import, fault);
+        let conditions = Arc::new(Conditions::start(&config.simulate).map_err(ServeError::Timer)?);
         Ok(Dispatch {
             service: InventoryServiceServer::new(inventory.clone()).max_decoding_message_size(max_message),
-            rest: Rest::new(inventory.clone(), max_message, config, fault).map_err(ServeError::Descriptors)?,
+            rest: Rest::new(inventory.clone(), max_message, config, conditions.clone(), fault)
+                .map_err(ServeError::Descriptors)?,
             inventory,
             health: HealthServer::new(HealthService::from_health_reporter(shared.health)),
             reflection: Reflection(Arc::new(index(fault)?)),
             max_message,
             memory: Places::new(config.max_request_memory),
             timeout: config.request_timeout,
-            delay: config.simulate.delay,
+            conditions,
             identity: shared.identity,
             fault,
             metrics: shared.metrics,
@@ -201,13 +203,8 @@ impl<S: Store> Dispatch<S> {
     }
 
     async fn within(&self, deadline: Option<Instant>, method: Method, request: Request) -> Response<Body> {
-        let mut answer = pin!(async {
-            let response = self.route(method, request).await;
-            if !self.delay.is_zero() {
-                tokio::time::sleep(self.delay).await;
-            }
-            response
-        });
+        let mut answer = pin!(self.route(method, request));
+        let mut answer = pin!(self.conditions.answer(method, answer.as_mut()));
         let response = match deadline::within(deadline, self.timeout, self.fault, answer.as_mut()).await {
             Ok(response) => response,
             Err(status) => return status.into_http(),
@@ -243,10 +240,8 @@ impl<S: Store> Dispatch<S> {
     }
 
     /// A stream that its deadline ends, and the shutdown where the stream itself does not know of it.
-    fn stream(&self, method: Method, deadline: Option<Instant>, mut body: Body) -> Body {
-        if !self.delay.is_zero() {
-            body = Body::new(Delayed::new(body, self.delay));
-        }
+    fn stream(&self, method: Method, deadline: Option<Instant>, body: Body) -> Body {
+        let body = self.conditions.stream(body);
         let fault = self.fault;
         let deadline = async move {
             match deadline {

@@ -70,6 +70,14 @@ impl Method {
         )
     }
 
+    /// Whether it is a method of the inventory service that takes one message and answers with one.
+    pub fn is_unary(self) -> bool {
+        matches!(
+            self,
+            Method::GetProduct | Method::ListProducts | Method::CreateProduct | Method::UpdateStock
+        )
+    }
+
     /// Whether it asks for health: whoever does needs no token.
     pub fn is_health(self) -> bool {
         matches!(self, Method::HealthCheck | Method::HealthWatch)

@@ -18,7 +18,7 @@ use crate::{
     fault::{self, Active},
     grpc::Inventory,
     limits::Request,
-    simulate::Delayed,
+    simulate::Conditions,
     store::Store,
     telemetry::{Call, Ended},
     watch::Form,
@@ -40,6 +40,8 @@ use query::BadParameter;
 use reply::Refusal;
 use rows::{BadRow, Splitter};
 use std::{
+    pin::pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -60,7 +62,7 @@ pub struct Rest<S> {
     /// Of a message, in bytes.
     max_message: usize,
     timeout: Duration,
-    delay: Duration,
+    conditions: Arc<Conditions>,
     openapi: Bytes,
     fault: Active,
 }
@@ -71,13 +73,14 @@ impl<S: Store> Rest<S> {
         inventory: Inventory<S>,
         max_message: usize,
         config: &Config,
+        conditions: Arc<Conditions>,
         fault: Active,
     ) -> Result<Rest<S>, DecodeError> {
         Ok(Rest {
             inventory,
             max_message,
             timeout: config.request_timeout,
-            delay: config.simulate.delay,
+            conditions,
             openapi: openapi::document()?.into(),
             fault,
         })
@@ -124,13 +127,9 @@ impl<S: Store> Rest<S> {
     ) -> Result<Response<Body>, Refusal> {
         let (route, deadline) = (route?, deadline?);
         let is_stream = route == Route::Watch && parts.method == Method::GET;
-        let answer = async {
-            let answer = self.dispatch(route, parts, body).await;
-            if !self.delay.is_zero() {
-                tokio::time::sleep(self.delay).await;
-            }
-            answer
-        };
+        let method = route.method(&parts.method);
+        let mut answer = pin!(self.dispatch(route, parts, body));
+        let answer = self.conditions.answer(method, answer.as_mut());
         let answer = deadline::within(deadline, self.timeout, self.fault, answer).await??;
         Ok(if is_stream {
             let ended = answer.extensions().get().cloned().unwrap_or_default();
@@ -141,10 +140,8 @@ impl<S: Store> Rest<S> {
     }
 
     /// A stream that its deadline ends.
-    fn stream(&self, deadline: Option<Instant>, ended: Ended, mut body: Body) -> Body {
-        if !self.delay.is_zero() {
-            body = Body::new(Delayed::new(body, self.delay));
-        }
+    fn stream(&self, deadline: Option<Instant>, ended: Ended, body: Body) -> Body {
+        let body = self.conditions.stream(body);
         let fault = self.fault;
         match deadline {
             None => body,

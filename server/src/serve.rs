@@ -5,7 +5,7 @@
 
 use crate::{
     auth::Tokens,
-    config::{Config, Storage},
+    config::{Config, Simulate, Storage},
     connection::{Certificate, Connections},
     dispatch::Dispatch,
     fault::{self, Active, Fault, Faulty},
@@ -66,6 +66,9 @@ pub enum ServeError {
     /// The descriptors built into the program cannot be read.
     #[error("the built-in descriptors are broken")]
     Descriptors(#[source] prost::DecodeError),
+    /// Service times are simulated by a thread.
+    #[error("the system gives no thread for the timer of `slow`")]
+    Timer(#[source] io::Error),
 }
 
 /// A server that listens and does not answer yet; connections wait in the backlog.
@@ -130,7 +133,7 @@ impl ServeError {
         match self {
             ServeError::Header { .. } | ServeError::File(_) | ServeError::FaultOfFile => true,
             ServeError::Store(error) => !matches!(error, StoreError::Locked { .. } | StoreError::Thread(_)),
-            ServeError::Bind { .. } | ServeError::Descriptors(_) => false,
+            ServeError::Bind { .. } | ServeError::Descriptors(_) | ServeError::Timer(_) => false,
         }
     }
 }
@@ -276,6 +279,9 @@ impl Bound {
             drain = ?config.drain,
             "limits"
         );
+        if config.simulate != Simulate::default() {
+            tracing::info!(conditions = ?config.simulate, "simulating");
+        }
         let state = Shared {
             identity,
             health: health.clone(),

@@ -5,7 +5,7 @@ use base64::Engine;
 use std::{env, fs, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, Options, Protocol, Target, check_metadata},
+    client::{Client, ConnectError, Options, Protocol, Target, check_metadata},
     scenario::error::ScenarioError,
     schema::{HttpFile, ReflectionError, Schema, reflect},
     verify::record::Caveat,
@@ -95,8 +95,14 @@ pub async fn reach(client: &Client, protocol: Protocol, args: &ConnectionArgs) -
                         .wait
                         .map(|w| format!(" within {}", humantime::format_duration(w)))
                         .unwrap_or_default();
+                    let instead = match error {
+                        ConnectError::Http1 { .. } | ConnectError::NoAlpn { .. } => {
+                            "; what it offers over REST is judged with --protocol rest"
+                        }
+                        _ => "",
+                    };
                     return Err(Refusal::not_judged(format!(
-                        "cannot reach {}{waited}: {error}",
+                        "cannot reach {}{waited}: {error}{instead}",
                         client.target()
                     )));
                 }

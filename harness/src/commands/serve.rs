@@ -3,9 +3,16 @@
 use super::Refusal;
 use std::{error::Error, time::Duration};
 use stocktake::{cli::ServeArgs, exit::Exit};
-use stocktake_server::{Config, Fault, ServeError, Server, Simulate, Storage, TlsFiles};
+use stocktake_server::{Config, Fault, ServeError, Server, Simulate, Stall, Storage, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
+
+/// The longest time that can be simulated.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What can be simulated.
+const SIMULATE: &str = "write delay=DURATION, slow=DURATION, stall=LENGTH/EVERY or several with commas between them, such as \
+    delay=300ms,slow=2ms or stall=1s/10s";
 
 /// Runs the reference service until SIGINT or SIGTERM, then drains.
 pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
@@ -131,21 +138,39 @@ fn list_faults() -> Result<Exit, Refusal> {
     Ok(Exit::Passed)
 }
 
-/// `delay=300ms`.
+/// `delay=300ms`, `slow=2ms` and `stall=1s/10s`, each once, in any order, with commas between them.
 fn simulate(text: &str) -> Result<Simulate, Refusal> {
-    let usage = || {
-        Refusal::input(format!(
-            "--simulate `{text}`: write delay=DURATION, such as delay=300ms"
-        ))
+    let refuse = |problem: &str| Refusal::input(format!("--simulate `{text}`: {problem}"));
+    let duration = |value: &str| match humantime::parse_duration(value) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err(refuse("at most 60s")),
+        Err(_) => Err(refuse(SIMULATE)),
     };
-    let delay = text
-        .strip_prefix("delay=")
-        .and_then(|value| humantime::parse_duration(value).ok())
-        .ok_or_else(usage)?;
-    if delay > Duration::from_secs(60) {
-        return Err(Refusal::input(format!("--simulate `{text}`: at most 60s")));
+    let mut simulate = Simulate::default();
+    let mut seen = Vec::new();
+    for part in text.split(',') {
+        let (key, value) = part.split_once('=').ok_or_else(|| refuse(SIMULATE))?;
+        if seen.contains(&key) {
+            return Err(refuse(&format!("write {key} once")));
+        }
+        seen.push(key);
+        match key {
+            "delay" => simulate.delay = duration(value)?,
+            "slow" => simulate.slow = duration(value)?,
+            "stall" => {
+                let (length, every) = value.split_once('/').ok_or_else(|| refuse(SIMULATE))?;
+                let (length, every) = (duration(length)?, duration(every)?);
+                if length.is_zero() || length >= every {
+                    return Err(refuse(
+                        "a stall is longer than 0s and shorter than the time from one to the next",
+                    ));
+                }
+                simulate.stall = Some(Stall { length, every });
+            }
+            _ => return Err(refuse(SIMULATE)),
+        }
     }
-    Ok(Simulate { delay })
+    Ok(simulate)
 }
 
 fn log(args: &ServeArgs) -> Result<(), Refusal> {

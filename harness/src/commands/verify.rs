@@ -29,8 +29,8 @@ use stocktake::{
         fold, link,
         matrix::{self, Case, Selection},
         record::{
-            Caveat, Counts, HostRecord, LevelName, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
-            VerdictResult,
+            Caveat, Counts, HostRecord, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord,
+            Verdict, VerdictResult,
         },
         run,
         snapshot::Snapshots,
@@ -63,8 +63,12 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let target = Target::parse(&address).map_err(|error| Refusal::input(error.to_string()))?;
     consent::writes(&target, &args)?;
     let first = protocols.first().copied().unwrap_or(Protocol::Grpc);
-    // What is too much for one protocol need not even be sent a look; all of them are counted once they are known.
-    consent::residue(&target, &args, &matrix, &[first])?;
+    // Whether REST counts, `auto` must look first; what is too much without it need not even be sent a look.
+    let sure = match args.protocol {
+        ProtocolChoice::Auto => std::slice::from_ref(&first),
+        ProtocolChoice::Grpc | ProtocolChoice::Rest | ProtocolChoice::Both => protocols.as_slice(),
+    };
+    consent::residue(&target, &args, &matrix, sure)?;
     let client = connect::client(&target, &args.connection)?;
     connect::reach(&client, first, &args.connection).await?;
     let wants = Wants {
@@ -88,8 +92,13 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         !withheld && matrix.iter().any(|case| case.protocol == *protocol)
     };
     let protocols: Vec<Protocol> = protocols.into_iter().filter(judged).collect();
+    // Until here nothing was sent that could have written: connections, reflection and one GET.
     consent::residue(&target, &args, &matrix, &protocols)?;
 
+    let not_judged = match &rest.withheld {
+        Some(Outcome::NotJudged { reason }) => Some(reason.clone()),
+        _ => None,
+    };
     let options = Options {
         run_id: run_id.clone(),
         jobs: args.jobs.into(),
@@ -166,8 +175,15 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         LevelChoice::Must => LevelName::Must,
         LevelChoice::Should => LevelName::Should,
     };
-    let (lost, interrupted) = (engine.lost(), signal.interrupted());
-    record.verdict = fold::verdict(&record.cases, &record.rules, matrix.len(), decides, lost, interrupted);
+    let why = engine.lost().or(not_judged.as_deref());
+    record.verdict = fold::verdict(
+        &record.cases,
+        &record.rules,
+        matrix.len(),
+        decides,
+        why,
+        signal.interrupted(),
+    );
     // The results come first, and whatever cannot be written after a run never makes its exit code better.
     let mut ended = listeners.finish(&record, &folder, &args.output);
     if ended.is_ok() {

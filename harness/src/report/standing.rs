@@ -167,9 +167,10 @@ pub fn protocols(record: &RunRecord) -> Vec<Protocol> {
 /// `grpc and rest`, `grpc; rest is not offered`: what was judged and what could not be.
 pub fn protocols_in_words(record: &RunRecord) -> String {
     let judged: Vec<&str> = record.target.protocols.iter().map(|protocol| protocol.name()).collect();
-    let missing = record.target.not_offered.iter().map(|(protocol, _)| protocol.name());
-    let missing: String = missing.map(|name| format!("; {name} is not offered")).collect();
-    format!("{}{missing}", judged.join(" and "))
+    let missing = record.target.not_offered.iter();
+    let missing = missing.map(|(protocol, _)| format!("{} is not offered", protocol.name()));
+    let judged = (!judged.is_empty()).then(|| judged.join(" and "));
+    judged.into_iter().chain(missing).collect::<Vec<_>>().join("; ")
 }
 
 /// For each protocol that was judged: the cases that passed, and all of them.
@@ -183,9 +184,17 @@ pub fn cases_by_protocol(record: &RunRecord) -> Vec<(Protocol, u64, u64)> {
     record.target.protocols.iter().map(|protocol| of(*protocol)).collect()
 }
 
-/// What the counts of an unfinished run need beside them.
+/// What the counts of an unfinished run need beside them. One that has judged all that the target offers is finished.
 pub fn unfinished(record: &RunRecord) -> &'static str {
-    if record.verdict.complete {
+    let missing = |protocol: Protocol| record.target.not_offered.iter().any(|(name, _)| *name == protocol);
+    let all_that_could = || {
+        let mut left = record
+            .cases
+            .iter()
+            .filter(|case| matches!(case.outcome, Outcome::NotJudged { .. }));
+        record.verdict.result != VerdictResult::Interrupted && left.all(|case| missing(case.protocol))
+    };
+    if record.verdict.complete || all_that_could() {
         ""
     } else {
         ", not run to the end"

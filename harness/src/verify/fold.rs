@@ -168,14 +168,14 @@ pub fn counts(cases: &[CaseRecord], total: usize, decides: LevelName) -> Counts 
     counts
 }
 
-/// The verdict: `decides` is the lowest level that counts, `lost` why the target stopped answering, `signal` the exit
-/// of an interrupted run.
+/// The verdict: `decides` is the lowest level that counts, `why` the reason for which cases could not be judged, where it is one
+/// for all (the target stopped answering, or has no REST), `signal` the exit of an interrupted run.
 pub fn verdict(
     cases: &[CaseRecord],
     rules: &[RuleRecord],
     total: usize,
     decides: LevelName,
-    lost: Option<&str>,
+    why: Option<&str>,
     signal: Option<Exit>,
 ) -> Verdict {
     let counts = counts(cases, total, decides);
@@ -221,7 +221,7 @@ pub fn verdict(
         }
         (VerdictResult::Failed, Exit::Failed, sentence)
     } else if counts.not_judged > 0 {
-        let why = lost.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let why = why.map(|reason| format!(": {reason}")).unwrap_or_default();
         let sentence = format!(
             "{} of {total} {} could not be judged{why}",
             counts.not_judged,

@@ -75,8 +75,10 @@ const DEADLINE: (&str, u16, &str) = (
 );
 
 const ABOUT: &str = "The inventory service over REST: the same methods as gRPC (`inventory.InventoryService`), in proto3 \
-    JSON.\n\nNames go out in lowerCamelCase and may come in as the contract writes them, too; a field with its default value \
-    is left out. Numbers may come in quotes, `null` is a default, a field that is unknown is refused. An error is a \
+    JSON.\n\nNames go out in lowerCamelCase and may come in as the contract writes them, too. A field with its default value \
+    (0, an empty text, an empty list) is left out of an answer: `required` there names the fields that never have it, so that \
+    an empty page is `{\"page\":1,\"pageSize\":1}` and a product without `stockQuantity` is sold out. In a request, `required` \
+    names the fields without which it is refused. Numbers may come in quotes, `null` is a default, a field that is unknown is refused. An error is a \
     `google.rpc.Status`, under the HTTP status of its code.";
 
 const LINES: &str = "One `StockUpdate` as JSON on each line, as it happens; the headers come at once. A stream that ends \

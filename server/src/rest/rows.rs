@@ -14,7 +14,7 @@ pub struct Splitter {
     next: Next,
     /// Of the next byte.
     place: Place,
-    /// How many rows have begun.
+    /// How many rows were given away.
     rows: usize,
 }
 
@@ -71,7 +71,8 @@ pub struct Row {
 pub enum BadRow {
     /// It is not JSON, or not what an import wants.
     Malformed {
-        /// From 1; that of the last row where something is wrong behind it.
+        /// From 1: the rows before it were whole. What stands between two rows, or behind the last one, counts as the row that
+        /// could have come there.
         number: usize,
         /// Where in the whole text, and why.
         malformed: Malformed,
@@ -140,7 +141,7 @@ impl Splitter {
                 // The reader tells best what is missing; it cannot find a whole row here.
                 let (begun, text) = (row.begun, std::mem::take(&mut row.text));
                 match super::json::message::<inventory_contract::CreateProductRequest>(&text) {
-                    Err(malformed) => Err(placed(self.rows, begun, malformed)),
+                    Err(malformed) => Err(placed(self.rows + 1, begun, malformed)),
                     Ok(_) => Err(self.malformed("the text ends inside a row".to_owned())),
                 }
             }
@@ -148,7 +149,6 @@ impl Splitter {
     }
 
     fn begin(&mut self, in_array: bool) {
-        self.rows += 1;
         self.next = Next::Rest(Partial {
             begun: self.place,
             text: Vec::new(),
@@ -182,6 +182,7 @@ impl Splitter {
             row.text.extend_from_slice(&part);
             std::mem::take(&mut row.text).into()
         };
+        self.rows += 1;
         let row = Row {
             text,
             number: self.rows,
@@ -207,7 +208,7 @@ impl Splitter {
 
     fn malformed(&self, problem: String) -> BadRow {
         BadRow::Malformed {
-            number: self.rows,
+            number: self.rows + 1,
             malformed: Malformed {
                 field: None,
                 problem,
@@ -307,16 +308,29 @@ mod tests {
     #[test]
     fn what_is_no_row_is_placed_in_the_whole_text() {
         for (text, rows, number, line, column, problem) in [
-            ("{}\n  oops", 1, 1, 2, 3, "expected a JSON object"),
-            ("{},{}", 1, 1, 1, 3, "expected a JSON object"),
-            ("7", 0, 0, 1, 1, "expected a JSON object or an array of them"),
-            ("[7]", 0, 0, 1, 2, "expected a JSON object or `]`"),
-            ("[{},]", 1, 1, 1, 5, "expected a JSON object"),
-            ("[{} {}]", 1, 1, 1, 5, "expected `,` or `]`"),
-            ("[[{}]]", 0, 0, 1, 2, "expected a JSON object or `]`"),
-            ("[{}]\n[", 1, 1, 2, 1, "expected the end of the text behind the array"),
-            ("[{}]{", 1, 1, 1, 5, "expected the end of the text behind the array"),
-            ("[{},\n", 1, 1, 2, 1, "the text ends inside the array"),
+            ("{}\n  oops", 1, 2, 2, 3, "expected a JSON object"),
+            ("{},{}", 1, 2, 1, 3, "expected a JSON object"),
+            ("7", 0, 1, 1, 1, "expected a JSON object or an array of them"),
+            ("[7]", 0, 1, 1, 2, "expected a JSON object or `]`"),
+            ("[{},]", 1, 2, 1, 5, "expected a JSON object"),
+            ("[{} {}]", 1, 2, 1, 5, "expected `,` or `]`"),
+            ("[[{}]]", 0, 1, 1, 2, "expected a JSON object or `]`"),
+            ("[{}]\n[", 1, 2, 2, 1, "expected the end of the text behind the array"),
+            ("[{}]{", 1, 2, 1, 5, "expected the end of the text behind the array"),
+            ("[{},\n", 1, 2, 2, 1, "the text ends inside the array"),
+            ("null", 0, 1, 1, 1, "expected a JSON object or an array of them"),
+            ("[", 0, 1, 1, 2, "the text ends inside the array"),
+            ("[]{", 0, 1, 1, 3, "expected the end of the text behind the array"),
+            (
+                "{\"name\": 1",
+                0,
+                1,
+                1,
+                10,
+                "invalid value: integer `1`, expected a string",
+            ),
+            ("{}\n{}\n{}\nnull", 3, 4, 4, 1, "expected a JSON object"),
+            ("[{},{}, 1]", 2, 3, 1, 9, "expected a JSON object"),
             (
                 "{}\n {\"name\":\n 1",
                 1,

@@ -31,6 +31,7 @@ async fn a_silent_watch_is_ended_by_trailers_at_its_deadline() {
 async fn a_unary_call_past_its_deadline_is_deadline_exceeded() {
     let simulate = Simulate {
         delay: Duration::from_secs(3600),
+        ..Simulate::default()
     };
     let server = crate::Running::start(Config {
         simulate,

@@ -248,6 +248,7 @@ async fn an_answer_that_does_not_begin_is_deadline_exceeded_without_a_deadline_o
         config.request_timeout = Duration::from_millis(100);
         config.simulate = Simulate {
             delay: Duration::from_secs(3600),
+            ..Simulate::default()
         };
     })
     .await;

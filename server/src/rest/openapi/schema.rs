@@ -53,14 +53,66 @@ pub fn position<T>(list: &[T], fits: impl Fn(&T) -> bool) -> Option<(i32, &T)> {
     (0..).zip(list).find(|(_, found)| fits(found))
 }
 
-/// A message that is answered: every field may be missing, none is unknown.
+/// A message that is answered: a field is there unless it has its default value, none is unknown.
 pub fn reply(file: &File, name: &str) -> Option<Value> {
     let (message, comment) = file.message(name)?;
+    let always = always(name);
     let fields = message.field.iter().map(|field| {
-        let schema = described(of_field(message, field), file.field_comment(name, field));
+        let mut schema = answered(name, field.name()).unwrap_or_else(|| of_field(message, field));
+        if !always.contains(&field.json_name())
+            && let Some(default) = default(&schema)
+        {
+            schema["default"] = default;
+        }
+        let schema = described(schema, file.field_comment(name, field));
         (field.json_name().to_owned(), schema)
     });
-    Some(described(object(fields.collect(), &[]), comment))
+    Some(described(object(fields.collect(), always), comment))
+}
+
+/// The fields that an answer has always, for their default value cannot be theirs (rules create.invalid-name,
+/// create.invalid-sku, create.id, create.timestamps, list.echo, watch.fields). Of a `StockUpdate` a heartbeat has no product,
+/// and others may have no reason.
+fn always(message: &str) -> &'static [&'static str] {
+    match message {
+        "Product" => &["id", "name", "sku", "createdAt", "updatedAt"],
+        "ListProductsResponse" => &["page", "pageSize"],
+        "StockUpdate" => &["timestamp"],
+        _ => &[],
+    }
+}
+
+/// What the rules leave of the type of a field that is answered.
+fn answered(message: &str, field: &str) -> Option<Value> {
+    Some(match (message, field) {
+        ("Product", "id" | "name" | "sku") => json!({ "type": "string", "minLength": 1 }),
+        ("Product", "created_at" | "updated_at") | ("StockUpdate", "timestamp") => {
+            json!({ "type": "string", "format": "date-time" })
+        }
+        ("Product", "price") => price(),
+        ("Product", "stock_quantity")
+        | ("StockUpdate", "old_quantity" | "new_quantity")
+        | ("ListProductsResponse", "total_count")
+        | ("BulkImportResponse", "imported_count" | "failed_count") => int32(0),
+        ("ListProductsResponse", "page") => int32(1),
+        ("ListProductsResponse", "page_size") => {
+            json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": 100 })
+        }
+        _ => return None,
+    })
+}
+
+/// What a field of this schema has when it is left out.
+fn default(schema: &Value) -> Option<Value> {
+    Some(match schema.get("type")?.as_str()? {
+        "string" if schema.get("format").is_some_and(|format| format == "int64") => json!("0"),
+        "string" => json!(""),
+        "integer" | "number" => json!(0),
+        "boolean" => json!(false),
+        "array" => json!([]),
+        "object" => json!({}),
+        _ => return None,
+    })
 }
 
 /// A message that is sent as a body; the path binds the fields in `bound`.
@@ -149,12 +201,17 @@ fn limited(message: &str, field: &str) -> Option<Value> {
         }
         ("CreateProductRequest", "stock_quantity") => accepted_int32(0),
         ("CreateProductRequest", "price") => json!({ "anyOf": [
-            { "type": "number", "format": "double", "minimum": 0, "maximum": f64::MAX },
+            price(),
             { "type": "string", "pattern": "^(0|[1-9][0-9]{0,8})([.][0-9]{1,9})?$" },
             { "type": "null" },
         ] }),
         _ => return None,
     })
+}
+
+/// Finite and not negative (rule create.invalid-price).
+fn price() -> Value {
+    json!({ "type": "number", "format": "double", "minimum": 0, "maximum": f64::MAX })
 }
 
 fn int32(minimum: i32) -> Value {

@@ -107,12 +107,12 @@ async fn a_row_that_is_no_row_ends_the_import_with_its_place_and_the_rows_before
             (
                 format!("{}\nnull", good(3)),
                 "body",
-                "line 2 column 1, row 1: body: expected a JSON object",
+                "line 2 column 1, row 2: body: expected a JSON object",
             ),
             (
                 format!("[{}\n", good(4)),
                 "body",
-                "line 2 column 1, row 1: body: the text ends inside the array",
+                "line 2 column 1, row 2: body: the text ends inside the array",
             ),
             (
                 format!("{}\n{{\"name\": \"x", good(5)),
@@ -126,6 +126,21 @@ async fn a_row_that_is_no_row_ends_the_import_with_its_place_and_the_rows_before
                 ((400, 3), vec![field.to_owned()]),
                 "{text}"
             );
+            let said = answer.json()["message"].as_str().unwrap().to_owned();
+            assert!(said.contains(message), "{said}");
+        }
+        // Nothing before it was judged: it is the first row, whatever it is.
+        for (text, message) in [
+            (
+                "null",
+                "line 1 column 1, row 1: body: expected a JSON object or an array",
+            ),
+            ("[1]", "line 1 column 2, row 1: body: expected a JSON object or `]`"),
+            ("[null]", "line 1 column 2, row 1: body: expected a JSON object or `]`"),
+            ("{\"sku\": 7}", "line 1 column 9, row 1: sku: invalid value"),
+        ] {
+            let answer = import_by(&mut client, text, 5).await;
+            assert_eq!(answer.error(), (400, 3), "{text}");
             let said = answer.json()["message"].as_str().unwrap().to_owned();
             assert!(said.contains(message), "{said}");
         }

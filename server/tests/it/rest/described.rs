@@ -70,8 +70,27 @@ async fn openapi_says_what_is_accepted_and_what_comes_back() {
         (&json!(0), &json!(i32::MAX))
     );
     assert_eq!(stock["description"], "Not negative.");
-    let price = &schemas["Product"]["properties"]["price"];
-    assert_eq!(price["anyOf"][1]["enum"], json!(["NaN", "Infinity", "-Infinity"]));
+    assert_eq!(created["properties"]["price"]["anyOf"][0]["minimum"], 0);
+    assert_eq!(created["properties"]["sku"]["minLength"], 1);
+
+    let product = &schemas["Product"];
+    assert_eq!(
+        product["required"],
+        json!(["id", "name", "sku", "createdAt", "updatedAt"])
+    );
+    let stock = &product["properties"]["stockQuantity"];
+    assert_eq!(
+        (&stock["minimum"], &stock["maximum"], &stock["default"]),
+        (&json!(0), &json!(i32::MAX), &json!(0))
+    );
+    let price = &product["properties"]["price"];
+    assert_eq!((&price["type"], &price["minimum"]), (&json!("number"), &json!(0)));
+    let page = &schemas["ListProductsResponse"];
+    assert_eq!(page["required"], json!(["page", "pageSize"]));
+    assert_eq!(page["properties"]["pageSize"]["maximum"], 100);
+    assert_eq!(page["properties"]["products"]["default"], json!([]));
+    assert_eq!(schemas["StockUpdate"]["required"], json!(["timestamp"]));
+    assert_eq!(schemas["BulkImportResponse"]["properties"]["failedCount"]["minimum"], 0);
     let change = &schemas["UpdateStockRequest"]["properties"];
     assert_eq!(change["quantityChange"]["anyOf"][0]["minimum"], i32::MIN);
     assert_eq!(change.get("id"), None, "the path binds it");
@@ -80,6 +99,33 @@ async fn openapi_says_what_is_accepted_and_what_comes_back() {
         .unwrap();
     let names: Vec<&Value> = list.iter().filter_map(|parameter| parameter.get("name")).collect();
     assert_eq!(names, ["category", "page", "pageSize", "inStockOnly"]);
+}
+
+#[tokio::test]
+async fn what_openapi_requires_of_an_answer_is_in_the_barest_one() {
+    let server = healthy().await;
+    let mut client = Client::connect(Wire::H1, server.addr).await;
+    let schemas = client.get("/openapi.json").await.json()["components"]["schemas"].clone();
+    let created = client
+        .post("/v1/products", r#"{"name": "n", "sku": "bare", "category": "bare"}"#)
+        .await
+        .json();
+    let empty = client.get("/v1/products?category=none&page=-5&pageSize=0").await.json();
+    let imported = client.post("/v1/products:bulkImport", "").await.json();
+    for (name, answer) in [
+        ("Product", created),
+        ("ListProductsResponse", empty),
+        ("BulkImportResponse", imported),
+    ] {
+        let answer = answer.as_object().unwrap();
+        let schema = &schemas[name];
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for (field, of_field) in schema["properties"].as_object().unwrap() {
+            let always = required.iter().any(|required| required == field);
+            assert!(!always || answer.contains_key(field), "{name}.{field}: {answer:?}");
+            assert_eq!(of_field.get("default").is_some(), !always, "{name}.{field}");
+        }
+    }
 }
 
 #[tokio::test]

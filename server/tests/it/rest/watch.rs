@@ -183,7 +183,10 @@ async fn head_of_a_watch_is_answered_and_watches_nothing() {
 async fn a_simulated_distance_delays_answers_and_lines() {
     let delay = Duration::from_millis(200);
     let server = Running::start(Config {
-        simulate: Simulate { delay },
+        simulate: Simulate {
+            delay,
+            ..Simulate::default()
+        },
         ..Config::default()
     })
     .await;
