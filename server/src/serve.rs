@@ -26,7 +26,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use uuid::Uuid;
@@ -194,9 +197,22 @@ impl Server {
     }
 }
 
+/// Connections that wait to be accepted. A thousand clients that come at once, as after a rollout, must not be turned away; the
+/// system has a bound of its own (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let refused = |source| ServeError::Bind { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(refused)?;
+    // A restart must not wait for the connections of the process before it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true).map_err(refused)?;
+    socket.bind(address).map_err(refused)?;
+    let listener = socket.listen(BACKLOG).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
 }
