@@ -5,10 +5,16 @@
 //! pacer + mix  --> wire (threads, own connections) --> samples --> recorder --> summary --> record
 //! ```
 //!
-//! `pacer`, `mix` and `summary` are pure. `wire` is the load tier: the only place of this room that opens connections, and
+//! `pacer`, `mix`, `recorder`, `summary` and `hlog` are pure. `wire` is the load tier: the only place of this room that opens connections, and
 //! the same one for every leg of a study.
 
+mod draw;
 pub mod exchange;
 pub mod leg;
+pub mod mix;
+pub mod pacer;
 pub mod record;
 pub mod sample;
+#[cfg(test)]
+mod tests;
+pub mod usage;

@@ -1,0 +1,3 @@
+//! What the load engine has to prove before it is believed, in simulated time.
+
+mod traffic;
