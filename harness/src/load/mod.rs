@@ -5,10 +5,22 @@
 //! pacer + mix  --> wire (threads, own connections) --> samples --> recorder --> summary --> record
 //! ```
 //!
-//! `pacer`, `mix` and `summary` are pure. `wire` is the load tier: the only place of this room that opens connections, and
-//! the same one for every leg of a study.
+//! `pacer`, `mix`, `recorder`, `summary` and `hlog` are pure. `wire` is the load tier: the only place of this room that opens
+//! connections, and the same one for every leg of a study.
 
+pub mod clock;
+pub mod distribution;
+mod draw;
 pub mod exchange;
+pub mod hlog;
 pub mod leg;
+pub mod mix;
+pub mod pacer;
 pub mod record;
+pub mod recorder;
 pub mod sample;
+pub mod summary;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+pub mod usage;

@@ -10,6 +10,7 @@ mod faults;
 mod foreign;
 mod fuzz;
 mod healthy;
+mod histograms;
 mod hostile;
 mod invalid;
 mod offer;

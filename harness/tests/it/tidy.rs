@@ -51,6 +51,17 @@ fn lines_with(code: &str, words: &[&str]) -> Vec<String> {
 #[test]
 fn pure_rooms_are_pure() {
     let pure = [
+        "harness/src/load/distribution.rs",
+        "harness/src/load/draw.rs",
+        "harness/src/load/exchange.rs",
+        "harness/src/load/hlog.rs",
+        "harness/src/load/leg.rs",
+        "harness/src/load/mix.rs",
+        "harness/src/load/pacer.rs",
+        "harness/src/load/record.rs",
+        "harness/src/load/recorder.rs",
+        "harness/src/load/sample.rs",
+        "harness/src/load/summary",
         "harness/src/scenario/",
         "harness/src/verify/matrix.rs",
         "harness/src/verify/judge.rs",
