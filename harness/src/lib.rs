@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cli, exit        what can be typed; how a command ends
-//! commands/        (of the binary) serve, check, verify, report: the only wiring
+//! commands/        (of the binary) serve, check, verify, compare, report: the only wiring
 //! scenario/        THE LANGUAGE: text with positions in, a checked model out
 //! schema/          descriptors of a target, messages made from them
 //! client/          how we talk: targets, connections, gRPC on the wire

@@ -9,6 +9,7 @@
 //! regression       comparisons of an old and a new target -> failed or not, in words
 //! parts            what encoding, transport and connection reuse cost
 //! claim            "A is 5 to 10 times faster than B": in how many cells that holds
+//! stored           a new run against at least five stored ones
 //! ```
 //!
 //! # Why the rounds are paired
@@ -31,6 +32,7 @@ pub mod paired;
 pub mod parts;
 pub mod regression;
 pub mod sides;
+pub mod stored;
 pub mod student;
 
 #[cfg(test)]
