@@ -70,8 +70,8 @@ impl Paired {
     }
 
     /// The smallest ratio above 1 that so many pairs with this scatter find with 80 % power, by a two-sided test at `alpha`:
-    /// exp((t(n-1, 1-alpha/2) + t(n-1, 0.8)) · sd / √n), the minimum detectable difference of Zar, Biostatistical Analysis
-    /// (5th edition, section 7.6). With Holm over m comparisons, alpha / m is the strictest that may be asked: the power
+    /// exp((t(n-1, 1-alpha/2) + t(n-1, 0.8)) · sd / √n), the minimum detectable difference of Zar, Biostatistical
+    /// Analysis. With Holm over m comparisons, alpha / m is the strictest that may be asked: the power
     /// is then 80 % at least. `None` without scatter, of which nothing follows.
     pub fn detectable(&self, alpha: f64) -> Option<f64> {
         detectable(self.pairs.checked_sub(1)?, self.sd / count(self.pairs).sqrt(), alpha)

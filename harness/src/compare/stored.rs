@@ -4,7 +4,7 @@
 //! temperature. The scatter between runs is larger than that within one, and no resampling inside a run sees it. So the runs
 //! are the sample here: each gives one value (the geometric mean over its good rounds) for each side and measure, and the
 //! values of n BASE runs give the interval for one more: exp(m ± t(n-1, 0.975) · s · √(1 + 1/n)) with mean and deviation of
-//! their logarithms (Hahn and Meeker, Statistical Intervals, 4.8). At n = 2 that t is 12.7; at [`FEWEST_RUNS`] it is 2.8.
+//! their logarithms (the prediction interval of Hahn and Meeker, Statistical Intervals). At n = 2 that t is 12.7; at [`FEWEST_RUNS`] it is 2.8.
 
 use super::{
     ALPHA, holm,
