@@ -25,6 +25,8 @@ pub enum Command {
     Check(VerifyArgs),
     /// Run scenarios against a target; without TARGET the built-in service.
     Verify(VerifyArgs),
+    /// Judge a stored load run beside at least five older ones of the same host, workload and options.
+    Compare(CompareArgs),
     /// Render the reports of a stored run again.
     Report(ReportArgs),
 }
@@ -309,6 +311,17 @@ pub struct OutputArgs {
     /// Print failures and the verdict alone.
     #[arg(long, short, env = "STOCKTAKE_QUIET")]
     pub quiet: bool,
+}
+
+/// `stocktake compare`.
+#[derive(Args, Debug)]
+pub struct CompareArgs {
+    /// Folders of the runs to compare with: five or more.
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<PathBuf>,
+    /// Folder of the run to judge.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
 }
 
 /// `stocktake report`.

@@ -4,21 +4,22 @@
 //!
 //! ```text
 //! cli, exit        what can be typed; how a command ends
-//! commands/        (of the binary) serve, check, verify, report: the only wiring
+//! commands/        (of the binary) serve, check, verify, compare, report: the only wiring
 //! scenario/        THE LANGUAGE: text with positions in, a checked model out
 //! schema/          descriptors of a target, messages made from them
 //! client/          how we talk: targets, connections, gRPC on the wire
+//! compare/         paired rounds and stored runs -> ratios with intervals, verdicts
 //! verify/          matrix -> run -> events -> record, with link (before) and judge (after each step)
 //! report/          console and log listen to the events; all else renders the record
 //! ```
 //!
-//! Arrows point one way: cli -> commands -> verify -> {scenario, schema, client}; schema reflects through client; report
-//! reads records.
+//! Arrows point one way: cli -> commands -> {verify, load} -> {compare, scenario, schema, client}; schema reflects through client;
+//! report reads records, and what compare makes of them. compare knows the words of `load::record` and nothing else.
 //!
 //! # Invariants (held by `tests/it/tidy.rs`)
 //!
-//! 1. `scenario`, `verify::{matrix, judge, pattern, link, fold, record}` and every renderer are pure: no async, no clock,
-//!    no file.
+//! 1. `scenario`, `compare`, `verify::{matrix, judge, pattern, link, fold, record}` and every renderer are pure: no async, no
+//!    clock, no file.
 //! 2. Only `client` opens connections; only `report::console`, `main` and `commands` print.
 //! 3. Only `commands/serve.rs` names the server crate. `check` and `verify` without a target start the server as a child
 //!    process of the same executable; everything else knows an address.
@@ -29,6 +30,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod compare;
 pub mod exit;
 pub mod load;
 pub mod report;

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "commands talk to people")]
 
 mod child;
+mod compare;
 mod connect;
 mod consent;
 mod listeners;
@@ -71,6 +72,7 @@ pub fn run(cli: Cli) -> Exit {
             Command::Serve(args) => serve::serve(args).await,
             Command::Check(args) => verify::verify("check", args).await,
             Command::Verify(args) => verify::verify("verify", args).await,
+            Command::Compare(args) => compare::compare(&args),
             Command::Report(args) => report::report(&args),
         }
     });

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod client;
+mod compare;
 mod contract;
 mod crash;
 mod editions;

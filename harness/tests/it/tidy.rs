@@ -63,6 +63,7 @@ fn pure_rooms_are_pure() {
         "harness/src/load/sample.rs",
         "harness/src/load/summary",
         "harness/src/scenario/",
+        "harness/src/compare/",
         "harness/src/verify/matrix.rs",
         "harness/src/verify/judge.rs",
         "harness/src/verify/judge/messages.rs",
@@ -77,6 +78,7 @@ fn pure_rooms_are_pure() {
         "harness/src/report/json.rs",
         "harness/src/report/junit.rs",
         "harness/src/report/markdown.rs",
+        "harness/src/report/stored.rs",
         "harness/src/report/text.rs",
     ];
     let impure = [
