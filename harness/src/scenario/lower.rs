@@ -55,7 +55,7 @@ pub struct Lower<'a, 't> {
     /// The steps so far that have a name.
     known: BTreeMap<String, Known>,
     /// All names of steps in the file, to tell "later" from "unknown".
-    all_ids: BTreeSet<String>,
+    pub(crate) all_ids: BTreeSet<String>,
     /// `service` is written.
     has_service: bool,
     /// The name of the step that is being read.
@@ -315,7 +315,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    pub(crate) fn collect_ids(&mut self, steps: &[Field<written::Step>]) {
+    fn collect_ids(&mut self, steps: &[Field<written::Step>]) {
         for step in steps.iter().filter_map(Field::value) {
             self.all_ids.extend(step.id.value().cloned());
             self.collect_ids(step.defer.value().map_or(&[], Vec::as_slice));

@@ -14,7 +14,7 @@ pub(crate) mod field;
 pub(crate) mod lower;
 pub mod model;
 mod render;
-mod scalar;
+pub(crate) mod scalar;
 mod scope;
 pub mod source;
 pub(crate) mod status;

@@ -133,7 +133,10 @@ impl Lower<'_, '_> {
         let field = field.filter(|field| *field != "[]" && !keys.contains(*field))?;
         let known = || keys.iter().map(String::as_str);
         let text = suggest(format!("`{}` has no `{}`", select.root, short(field)), field, known());
-        let help = format!("it has {}", known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "));
+        let help = format!(
+            "it has {}",
+            known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        );
         let problem = Problem::new(select.span, text);
         Some(match problem.text.contains("did you mean") || keys.is_empty() {
             true => problem,
