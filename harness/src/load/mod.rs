@@ -8,7 +8,11 @@
 //! `pacer`, `mix` and `summary` are pure. `wire` is the load tier: the only place of this room that opens connections, and
 //! the same one for every leg of a study.
 
+pub mod decode;
 pub mod exchange;
 pub mod leg;
+pub mod prepare;
 pub mod record;
 pub mod sample;
+pub mod setup;
+pub mod workload;

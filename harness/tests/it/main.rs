@@ -22,3 +22,4 @@ mod targets;
 mod tidy;
 mod transcoder;
 mod verify;
+mod workload;
