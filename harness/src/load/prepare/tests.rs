@@ -276,3 +276,29 @@ fn factors_reach_feeders_and_requests() {
         .collect();
     assert_eq!(paths, ["/v1/products?pageSize=1", "/v1/products?pageSize=10"]);
 }
+
+#[test]
+fn a_bidirectional_stream_runs_over_grpc_alone() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/kinds.proto");
+    let schema = Schema::from_proto(&[file], &[]).unwrap();
+    let method = "kinds.v1.Kinds/Chat";
+    let text = format!(
+        "version: 1\nid: x\nname: x\neffects: writes\narrivals: {{ constant: 1 }}\noperations:\n  - id: chat\n    call: {method}\n    requests: [ {{}}, {{}} ]\n    until: {{ messages: 2 }}\n"
+    );
+    let workload = parse(SourceFile::new("x.yaml", text), &|_| Err("no file".to_owned())).unwrap();
+    let errors = link::check(&workload, &schema, &[Leg::RestH1, Leg::Grpc, Leg::RestH2]);
+    assert_eq!(errors.len(), 1);
+    let text = format!("it cannot run on rest-h1, rest-h2: {method} streams both ways, which REST cannot");
+    assert_eq!((errors[0].text.as_str(), errors[0].span.line), (text.as_str(), 8));
+    assert!(link::check(&workload, &schema, &[Leg::Grpc]).is_empty());
+    let scope = scope(&workload, "run1").unwrap();
+    let prepared = prepare(&workload, &workload.cells[0], &schema, &scope, Leg::Grpc, &[]).unwrap();
+    let exchange = &prepared.operations[0].exchanges[0];
+    assert_eq!(exchange.body.as_ref(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        exchange.answer,
+        Answer::Stream {
+            enough: Enough::Messages(2)
+        }
+    );
+}
