@@ -9,6 +9,7 @@
 //! connections, and the same one for every leg of a study.
 
 pub mod clock;
+pub mod decode;
 pub mod distribution;
 mod draw;
 pub mod exchange;
@@ -16,11 +17,14 @@ pub mod hlog;
 pub mod leg;
 pub mod mix;
 pub mod pacer;
+pub mod prepare;
 pub mod record;
 pub mod recorder;
 pub mod sample;
+pub mod setup;
 pub mod summary;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 pub mod usage;
+pub mod workload;

@@ -321,16 +321,16 @@ fn anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!(true)
 }
 
-fn map_of_anything(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn map_of_anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object" })
 }
 
 /// A message is a map, or one expression that yields a map.
-fn message(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn message(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["object", "string"] })
 }
 
-fn requests(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn requests(generator: &mut SchemaGenerator) -> Schema {
     let repeated = generator.subschema_for::<RepeatedRequests>();
     json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["object", "string"] } }, repeated] })
 }
@@ -340,11 +340,11 @@ fn rows(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": row, "minItems": 1 })
 }
 
-fn duration(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "examples": ["500ms", "2s", "1m"] })
 }
 
-fn expression(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn expression(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "description": "A CEL expression, without `${{ }}`." })
 }
 
@@ -361,7 +361,7 @@ fn laws(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A number from 1, or an expression.
-fn count(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "\\$\\{\\{" }] })
 }
 
@@ -380,7 +380,7 @@ fn expect(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// One of the 17 codes, or an expression.
-fn code() -> Schema {
+pub(crate) fn code() -> Schema {
     json_schema!({ "anyOf": [{ "enum": super::status::CODES }, { "type": "string", "pattern": "\\$\\{\\{" }] })
 }
 

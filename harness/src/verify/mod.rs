@@ -1,7 +1,7 @@
 //! The scenario engine: matrix, run, judge, record.
 
 mod background;
-mod calls;
+pub(crate) mod calls;
 mod case;
 pub mod coverage;
 pub mod engine;
@@ -23,4 +23,4 @@ mod stream;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod timeline;
-mod values;
+pub(crate) mod values;

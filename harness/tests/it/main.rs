@@ -27,3 +27,4 @@ mod targets;
 mod tidy;
 mod transcoder;
 mod verify;
+mod workload;

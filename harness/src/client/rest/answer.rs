@@ -16,7 +16,7 @@ use std::error::Error;
 pub(super) const LONGEST_ERROR: usize = 1 << 20;
 
 /// What one element of a stream is.
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// A message, and what of it the type does not know.
     Message(DynMsg, Option<String>),
     /// The status that ends the call.
@@ -30,7 +30,7 @@ pub(super) fn is_json(content_type: &str) -> bool {
 }
 
 /// A message, from the JSON of all of it or of one field.
-pub(super) fn decode(
+pub(crate) fn decode(
     text: &[u8],
     ty: &MessageType,
     response_body: Option<&str>,
@@ -44,7 +44,7 @@ pub(super) fn decode(
 }
 
 /// An element of a stream.
-pub(super) fn of_stream(text: &[u8], ty: &MessageType, response_body: Option<&str>) -> Result<Meaning, String> {
+pub(crate) fn of_stream(text: &[u8], ty: &MessageType, response_body: Option<&str>) -> Result<Meaning, String> {
     let wrapped = |key: &str| {
         let is_field = response_body.is_none() && ty.field(key).is_some();
         (!is_field && first_key(text) == Some(key.as_bytes()))

@@ -3,9 +3,9 @@
 //! `request` sends, `connection` keeps connections, `split` finds the JSON values in a stream of bytes, `answer` says what
 //! they mean.
 
-mod answer;
+pub(crate) mod answer;
 mod connection;
-mod request;
+pub(crate) mod request;
 mod split;
 
 pub(super) use connection::{Pool, probe};
