@@ -10,6 +10,8 @@ use std::time::Duration;
 pub const MOST_SLOTS: usize = 10_000;
 /// Connections of a leg that shares them.
 pub const MOST_CONNECTIONS: usize = 1_000;
+/// Virtual users: each has connections of its own.
+pub const MOST_USERS: usize = 1_000;
 /// Threads that send.
 pub const MOST_THREADS: usize = 64;
 /// Rounds of a leg.
@@ -57,6 +59,13 @@ pub enum Arrivals {
     Poisson(Vec<Stage>),
     /// Closed loop: so many calls are always in flight.
     InFlight(usize),
+    /// Closed loop: virtual users with think times, who play the journeys of the workload.
+    Users {
+        /// How many.
+        count: usize,
+        /// The time over which they begin, evenly; it is part of [`Cell::warm_up`].
+        start: Duration,
+    },
 }
 
 /// A time in which the rate is one, or changes evenly.
@@ -135,7 +144,7 @@ impl Cell {
     pub fn stages(&self) -> &[Stage] {
         match &self.arrivals {
             Arrivals::Constant(stages) | Arrivals::Poisson(stages) => stages,
-            Arrivals::InFlight(_) => &[],
+            Arrivals::InFlight(_) | Arrivals::Users { .. } => &[],
         }
     }
 
@@ -152,6 +161,7 @@ impl Cell {
             Arrivals::Constant(_) => ArrivalsRecord::Constant { stages: stages()? },
             Arrivals::Poisson(_) => ArrivalsRecord::Poisson { stages: stages()? },
             Arrivals::InFlight(calls) => ArrivalsRecord::InFlight { calls: *calls },
+            Arrivals::Users { count, .. } => ArrivalsRecord::Users { users: *count },
         })
     }
 
@@ -164,7 +174,17 @@ impl Cell {
         cell.rounds = overrides.rounds.unwrap_or(cell.rounds);
         cell.connections = overrides.connections.unwrap_or(cell.connections);
         cell.streams_per_connection = overrides.streams_per_connection.unwrap_or(cell.streams_per_connection);
-        cell.warm_up = overrides.warm_up.unwrap_or(cell.warm_up);
+        cell.warm_up = match (overrides.warm_up, &cell.arrivals) {
+            (None, _) => cell.warm_up,
+            // The time in which users begin never counts.
+            (Some(warm_up), Arrivals::Users { start, .. }) => warm_up + *start,
+            (Some(warm_up), _) => warm_up,
+        };
+        if matches!(cell.arrivals, Arrivals::Users { .. })
+            && (overrides.connections.is_some() || overrides.streams_per_connection.is_some())
+        {
+            return Err(format!("{}: each user has connections of its own", self.title()));
+        }
         cell.threads = cell.threads.min(cell.connections.max(1));
         if let (Some(connections), None) = (overrides.connections, overrides.streams_per_connection)
             && let Some(calls) = cell.calls()
@@ -176,10 +196,10 @@ impl Cell {
             cell.duration = overrides.duration.unwrap_or(cell.duration);
             let length = cell.duration;
             match &mut cell.arrivals {
-                Arrivals::InFlight(_) if overrides.rate.is_some() => {
+                Arrivals::InFlight(_) | Arrivals::Users { .. } if overrides.rate.is_some() => {
                     return Err(format!("{}: a closed loop has no rate of its own", self.title()));
                 }
-                Arrivals::InFlight(_) => {}
+                Arrivals::InFlight(_) | Arrivals::Users { .. } => {}
                 Arrivals::Constant(stages) | Arrivals::Poisson(stages) => match stages.as_mut_slice() {
                     [stage] => {
                         stage.length = length;

@@ -6,6 +6,7 @@ mod feeder;
 mod judged;
 mod operation;
 mod setting;
+mod users;
 
 use super::{model::Workload, written};
 use crate::{
@@ -101,9 +102,11 @@ impl Pass<'_, '_> {
         let setup = self.setup(&written.setup);
         let feeders = self.feeders(&written.feeders);
         let watches = self.watches(&written.watches);
-        let operations = self.operations(&written.operations, &feeders);
-        let legs = self.legs(&written.legs);
-        let cells = self.cells(written, &factors, &watches);
+        let mut operations = self.operations(&written.operations, &feeders);
+        let users = written.users.given();
+        let users = users.and_then(|users| self.users(users, written, &feeders, &mut operations));
+        let legs = self.legs(&written.legs, written.users.is_written());
+        let cells = self.cells(written, &factors, &watches, users.as_ref());
         let objective = self.objective(&written.objective);
         let claim = written.claim.given().and_then(|claim| self.claim(claim, &legs));
         self.unused(&factors, &feeders, &operations);
@@ -123,6 +126,7 @@ impl Pass<'_, '_> {
             feeders: feeders.into_iter().map(|feeder| feeder.model).collect(),
             watches: watches.into_iter().map(|watch| watch.model).collect(),
             operations,
+            users: users.map(|users| users.model),
             legs,
             cells,
             objective,
@@ -144,9 +148,13 @@ impl Pass<'_, '_> {
                 "effects",
                 "write `effects: read-only` or `effects: writes`",
             ),
-            (written.operations.is_written(), "operations", "list what is measured"),
             (
-                written.arrivals.is_written(),
+                written.operations.is_written() || written.users.is_written(),
+                "operations",
+                "list what is measured",
+            ),
+            (
+                written.arrivals.is_written() || written.users.is_written(),
                 "arrivals",
                 "write `arrivals: { constant: 100 }` for requests a second, or `{ in_flight: 16 }`",
             ),
@@ -199,14 +207,22 @@ impl Pass<'_, '_> {
         lowered
     }
 
-    fn legs(&mut self, legs: &Field<Vec<Field<String>>>) -> Vec<Leg> {
+    fn legs(&mut self, legs: &Field<Vec<Field<String>>>, of_users: bool) -> Vec<Leg> {
         let Some(given) = legs.given() else {
-            return LEGS.to_vec();
+            return if of_users {
+                Leg::OF_USERS.to_vec()
+            } else {
+                LEGS.to_vec()
+            };
         };
         let mut named: Vec<Leg> = Vec::new();
         for word in given.value.iter().filter_map(Field::given) {
             let Some(leg) = self.leg(word) else { continue };
-            if named.contains(&leg) {
+            if of_users && !Leg::OF_USERS.contains(&leg) {
+                let text = format!("users do not play on `{}`", leg.name());
+                let problem = Problem::new(self.lower.tree.span(word.node), text);
+                self.problem(problem.help(format!("they play on {}", Leg::OF_USERS.map(Leg::name).join(" and "))));
+            } else if named.contains(&leg) {
                 self.problem(Problem::new(self.lower.tree.span(word.node), "this leg stands twice"));
             } else {
                 named.push(leg);

@@ -18,7 +18,7 @@ mod tests;
 
 pub use cell::{Arrivals, Cell, Overrides, Rate, Stage};
 pub use lower::Beside;
-pub use model::{Feeder, Objective, OperationSpec, Values, Watch, Workload};
+pub use model::{Feeder, Journey, JourneyStep, Objective, OperationSpec, Think, Users, Values, Watch, Workload};
 
 use crate::scenario::{de, error::ScenarioError, in_order, source::Source, yaml};
 

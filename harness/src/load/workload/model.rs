@@ -10,7 +10,7 @@ use crate::{
     },
     scenario::{
         model::{CallSpec, Effects, Step, Template},
-        source::{Located, Source},
+        source::{Located, Source, Span},
     },
     verify::{engine::split_call, residue},
 };
@@ -40,8 +40,10 @@ pub struct Workload {
     pub feeders: Vec<Feeder>,
     /// Streams beside the measured calls.
     pub watches: Vec<Watch>,
-    /// What is measured, at least one.
+    /// What is measured, at least one. Of users: every step of every journey.
     pub operations: Vec<OperationSpec>,
+    /// Virtual users, who play the operations as journeys; `None`: they are sent as the arrivals of a cell say.
+    pub users: Option<Users>,
     /// What is compared, each once.
     pub legs: Vec<Leg>,
     /// Every combination of the factors; one when there are none.
@@ -50,6 +52,44 @@ pub struct Workload {
     pub objective: Option<Objective>,
     /// What is put to the test.
     pub claim: Option<ClaimRecord>,
+}
+
+/// Virtual users in a closed loop; how many is for [`Cell::arrivals`] to say.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// Where they stand in the file.
+    pub span: Span,
+    /// What they do, at least one.
+    pub journeys: Vec<Journey>,
+}
+
+/// What a user does, again and again.
+#[derive(Clone, Debug)]
+pub struct Journey {
+    /// Its name.
+    pub id: Located<String>,
+    /// Its share of the users, relative to the others.
+    pub weight: u32,
+    /// In order, at least one.
+    pub steps: Vec<JourneyStep>,
+}
+
+/// One call of a journey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JourneyStep {
+    /// Position of its operation in the workload.
+    pub operation: usize,
+    /// How long the user waits before the next step.
+    pub think: Think,
+}
+
+/// A time that is drawn, each between both ends as likely as the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Think {
+    /// The shortest.
+    pub from: Duration,
+    /// The longest, no shorter.
+    pub to: Duration,
 }
 
 /// Where values come from.
@@ -86,7 +126,7 @@ pub struct Watch {
 pub struct OperationSpec {
     /// Its name in reports.
     pub id: Located<String>,
-    /// Its share of the requests, relative to the others.
+    /// Its share of the requests, relative to the others. Of a journey's step: the journey's share of the users.
     pub weight: u32,
     /// The call. Expressions read `vars`, `run`, set-up results, `factor`, `feed`, `variant` and `mark`.
     pub spec: CallSpec,

@@ -255,6 +255,69 @@ fn a_record_has_shares_and_objectives() {
 }
 
 #[test]
+fn the_steps_of_users_are_operations_and_their_start_does_not_count() {
+    let users = "factors: { n: [2, 10] }\nusers:\n  count: \"${{ factor.n }}\"\n  start: 2s\n  journeys:\n    \
+                 - { id: a, weight: 3, steps: [ { call: ListProducts, think: 1s }, { id: again, call: ListProducts } ] }\n    \
+                 - { id: b, steps: [ { call: ListProducts, think: { from: 1s, to: 2s } } ] }\n";
+    let workload = read(users).unwrap_or_else(|errors| panic!("{errors}"));
+    let ids: Vec<&str> = workload
+        .operations
+        .iter()
+        .map(|operation| operation.id.value.as_str())
+        .collect();
+    assert_eq!(ids, ["a_ListProducts", "a_again", "b_ListProducts"]);
+    assert_eq!(workload.legs, Leg::OF_USERS);
+    let journeys = &workload.users.as_ref().unwrap().journeys;
+    let second = Duration::from_secs(1);
+    let think = |from, to| Think { from, to };
+    let steps = |journey: &Journey| {
+        journey
+            .steps
+            .iter()
+            .map(|step| (step.operation, step.think))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&journeys[0]), [(0, think(second, second)), (1, Think::default())]);
+    assert_eq!(steps(&journeys[1]), [(2, think(second, 2 * second))]);
+    assert_eq!((journeys[0].weight, journeys[1].weight), (3, 1));
+
+    let cell = &workload.cells[1];
+    let start = 2 * second;
+    assert_eq!(cell.arrivals, Arrivals::Users { count: 10, start });
+    assert_eq!((cell.warm_up, cell.slots(), cell.wrong()), (3 * second, 10, None));
+    assert_eq!(cell.arrivals_record(None), Some(ArrivalsRecord::Users { users: 10 }));
+    assert!(cell.stages().is_empty() && !cell.needs_saturation());
+    let with = |overrides| cell.with(&overrides);
+    let shorter = with(Overrides {
+        warm_up: Some(Duration::ZERO),
+        duration: Some(second),
+        ..Overrides::default()
+    });
+    let shorter = shorter.unwrap();
+    assert_eq!(
+        (shorter.warm_up, shorter.duration),
+        (start, second),
+        "the start stays outside"
+    );
+    let rate = with(Overrides {
+        rate: Some(1.0),
+        ..Overrides::default()
+    });
+    assert_eq!(
+        rate.unwrap_err(),
+        "cell c2 (n=10): a closed loop has no rate of its own"
+    );
+    let connections = with(Overrides {
+        connections: Some(1),
+        ..Overrides::default()
+    });
+    assert_eq!(
+        connections.unwrap_err(),
+        "cell c2 (n=10): each user has connections of its own"
+    );
+}
+
+#[test]
 fn what_stays_is_known_before_anything_is_sent() {
     let workload = workload(
         "arrivals: { constant: 1 }\nsetup:\n  - { call: CreateProduct, repeat: 25, request: { sku: \"${{ run.id }}-${{ index }}\" } }",
@@ -269,7 +332,7 @@ fn what_stays_is_known_before_anything_is_sent() {
 #[test]
 fn the_built_in_workloads_are_right() {
     let schema = Schema::built_in();
-    assert_eq!(EMBEDDED.len(), 2);
+    assert_eq!(EMBEDDED.len(), 3);
     for (name, text) in EMBEDDED {
         let workload = parse(SourceFile::new(*name, *text), &nowhere);
         let workload = workload.unwrap_or_else(|errors| panic!("{}", errors[0].render()));

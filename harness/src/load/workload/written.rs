@@ -17,7 +17,10 @@ use serde::Deserialize;
 /// a run; a scalar that is nothing else keeps the type of its expression.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(title = "stocktake workload", extend("required" = ["version", "id", "name", "effects", "operations", "arrivals"]))]
+#[schemars(title = "stocktake workload", extend("required" = ["version", "id", "name", "effects"], "anyOf" = [
+    { "required": ["operations", "arrivals"] },
+    { "required": ["users"] },
+]))]
 pub struct Workload {
     /// The version of the language: 1.
     #[schemars(extend("const" = 1))]
@@ -51,6 +54,8 @@ pub struct Workload {
     /// How requests arrive: `{ constant: 500 }`, `{ poisson: 500 }` (a second, open loop) or `{ in_flight: 16 }` (closed loop).
     #[schemars(schema_with = "arrivals")]
     pub arrivals: Field<Raw>,
+    /// In place of `operations` and `arrivals`: virtual users that play journeys, in a closed loop.
+    pub users: Field<Users>,
     /// Where a rate is a share such as `50%`: how the rate at saturation is found.
     #[schemars(schema_with = "saturation")]
     pub saturation: Field<Raw>,
@@ -198,8 +203,77 @@ pub struct Operation {
     pub until: Field<Until>,
 }
 
-/// When the client has seen enough of a stream: one of both.
+/// Virtual users: each plays one journey, step by step, again and again.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["count", "journeys"]))]
+pub struct Users {
+    /// How many.
+    #[schemars(schema_with = "count")]
+    pub count: Field<Raw>,
+    /// The time over which they begin, one after the other. It comes before `warm_up` and does not count. All at once when
+    /// left out.
+    #[schemars(schema_with = "duration")]
+    pub start: Field<Raw>,
+    /// What they do, at least one.
+    pub journeys: Field<Vec<Field<Journey>>>,
+}
+
+/// What a user does.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["id", "steps"]))]
+pub struct Journey {
+    /// Its name: letters, digits and underscores.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9_]+$"))]
+    pub id: Field<String>,
+    /// Its share of the users, relative to the others; 1 when left out.
+    #[schemars(range(min = 1))]
+    pub weight: Field<u64>,
+    /// In order, then again; at least one.
+    pub steps: Field<Vec<Field<JourneyStep>>>,
+}
+
+/// One call of a journey, and the time that the user takes before the next.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["call"]))]
+pub struct JourneyStep {
+    /// Its name; the method when left out. Reports show it as `JOURNEY_STEP`.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9_]+$"))]
+    pub id: Field<String>,
+    /// A method of `service`, or `pkg.Service/Method`.
+    pub call: Field<String>,
+    /// The feeder whose values the request reads as `${{ feed }}`. Each user begins at another value.
+    pub feed: Field<String>,
+    /// Maps with the same keys, read as `${{ variant.KEY }}`: one request for each, and with `feed` one for each value and
+    /// each variant, in turn.
+    #[schemars(schema_with = "rows")]
+    pub variants: Field<Vec<Field<Raw>>>,
+    /// One message.
+    #[schemars(schema_with = "message")]
+    pub request: Field<Raw>,
+    /// A client stream: a list of messages, or `{ repeat: 1000, item: { … ${{ index }} … } }`.
+    #[schemars(schema_with = "requests")]
+    pub requests: Field<Raw>,
+    /// Sent with the call; keys that end in `-bin` have base64 values.
+    #[schemars(schema_with = "map_of_anything")]
+    pub metadata: Field<Raw>,
+    /// The statuses that count as success; `[OK]` when left out.
+    #[schemars(schema_with = "codes")]
+    pub accept: Field<Vec<Field<String>>>,
+    /// When the client gives up, sent as `grpc-timeout` too: `10s` when left out.
+    #[schemars(schema_with = "duration")]
+    pub timeout: Field<Raw>,
+    /// When the client has seen enough of a stream; left out: its end.
+    pub until: Field<Until>,
+    /// How long the user waits before the next step: a time, or `{ from, to }` for one that is drawn. None when left out.
+    #[schemars(schema_with = "think")]
+    pub think: Field<Raw>,
+}
+
+/// When the client has seen enough of a stream: one of both.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Until {
     /// So many messages.
@@ -331,6 +405,16 @@ fn legs(generator: &mut SchemaGenerator) -> Schema {
 
 fn decoding(_: &mut SchemaGenerator) -> Schema {
     or_expression(json_schema!({ "enum": ["off", "sampled", "full"] }))
+}
+
+fn think(generator: &mut SchemaGenerator) -> Schema {
+    let time = duration(generator);
+    json_schema!({ "anyOf": [time, {
+        "type": "object",
+        "properties": { "from": time, "to": time },
+        "required": ["from", "to"],
+        "additionalProperties": false
+    }] })
 }
 
 fn codes(_: &mut SchemaGenerator) -> Schema {

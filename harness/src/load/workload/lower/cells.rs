@@ -6,12 +6,13 @@ use super::{
     feeder::KnownWatch,
     is_null,
     setting::{Reader, Setting},
+    users::KnownUsers,
 };
 use crate::{
     load::{
         exchange::Decoding,
         workload::{
-            cell::{Arrivals, Cell, MOST_CONNECTIONS, MOST_ROUNDS, MOST_SLOTS, MOST_THREADS, MOST_WATCHES},
+            cell::{Arrivals, Cell, MOST_CONNECTIONS, MOST_ROUNDS, MOST_SLOTS, MOST_THREADS, MOST_USERS, MOST_WATCHES},
             written,
         },
     },
@@ -144,7 +145,13 @@ impl Pass<'_, '_> {
     }
 
     /// Every cell; none when a setting of one is wrong.
-    pub fn cells(&mut self, written: &written::Workload, factors: &[Factor], watches: &[KnownWatch]) -> Vec<Cell> {
+    pub fn cells(
+        &mut self,
+        written: &written::Workload,
+        factors: &[Factor],
+        watches: &[KnownWatch],
+        users: Option<&KnownUsers>,
+    ) -> Vec<Cell> {
         let before = self.lower.problems.len();
         let settings = Settings {
             arrivals: self.setting(&written.arrivals),
@@ -184,7 +191,7 @@ impl Pass<'_, '_> {
                 scope: &scope,
                 cell: &title,
             };
-            let cell = reader.cell(&settings, watches).map(|cell| Cell {
+            let cell = reader.cell(&settings, watches, users).map(|cell| Cell {
                 id: format!("c{}", at + 1),
                 factors: shown,
                 factor,
@@ -245,7 +252,7 @@ impl Reader<'_> {
     }
 
     /// Without its names. `None`: a mistake was noted.
-    fn cell(&mut self, settings: &Settings, watches: &[KnownWatch]) -> Option<Cell> {
+    fn cell(&mut self, settings: &Settings, watches: &[KnownWatch], users: Option<&KnownUsers>) -> Option<Cell> {
         // Each is read, so that all mistakes are found at once.
         let warm_up = self.length(&settings.warm_up, true);
         let written = self.length(&settings.duration, false);
@@ -254,6 +261,9 @@ impl Reader<'_> {
         let connections = self.number(&settings.connections, MOST_CONNECTIONS);
         let streams = self.number(&settings.streams, MOST_SLOTS);
         let decoding = self.decoding(settings.decoding.as_ref());
+        if let Some(users) = users {
+            return self.cell_of_users(users, warm_up.ok()?, written.ok()?, rounds.ok()?);
+        }
         let counts: Vec<_> = watches
             .iter()
             .map(|watch| self.number(&watch.count, MOST_WATCHES))
@@ -321,6 +331,44 @@ impl Reader<'_> {
             return None;
         }
         Some(cell)
+    }
+
+    /// A cell of virtual users. Each has connections of its own, and its client reads every answer into messages.
+    fn cell_of_users(
+        &mut self,
+        users: &KnownUsers,
+        warm_up: Option<Duration>,
+        duration: Option<Duration>,
+        rounds: Option<usize>,
+    ) -> Option<Cell> {
+        let start = self.length(&users.start, true).ok()?.unwrap_or_default();
+        let setting = users.count.as_ref()?;
+        let data = self.evaluate(setting, "a number")?;
+        let count = self.whole(&data, MOST_USERS)?;
+        let journeys = users.model.journeys.len();
+        if count < journeys {
+            let text = format!(
+                "{journeys} journeys need at least as many users, found {count}{}",
+                self.cell
+            );
+            self.note(Problem::new(setting.template.span, text));
+            return None;
+        }
+        Some(Cell {
+            id: String::new(),
+            factors: Vec::new(),
+            factor: Value::Null,
+            arrivals: Arrivals::Users { count, start },
+            saturation: None,
+            connections: count,
+            streams_per_connection: 1,
+            threads: 1,
+            decoding: Decoding::Full,
+            warm_up: start + warm_up.unwrap_or(WARM_UP),
+            duration: duration.unwrap_or(DURATION),
+            rounds: rounds.unwrap_or(ROUNDS),
+            watches: Vec::new(),
+        })
     }
 
     fn decoding(&mut self, setting: Option<&Setting>) -> Option<Decoding> {

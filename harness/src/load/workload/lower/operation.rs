@@ -22,6 +22,8 @@ use std::{collections::BTreeSet, time::Duration};
 const MOST_WEIGHT: u64 = 1_000_000;
 /// Names of operations become names of files, and `all` is all of them.
 const TAKEN: &str = "all";
+/// An operation as it is called where it is part of a journey.
+pub(super) const STEP: &str = "step";
 
 impl Pass<'_, '_> {
     pub fn operations(
@@ -45,16 +47,22 @@ impl Pass<'_, '_> {
                 let text = format!("two operations are named `{}`", short(&id.value));
                 self.problem(Problem::new(self.lower.tree.span(id.node), text));
             }
-            lowered.extend(self.operation(operation, feeders));
+            lowered.extend(self.operation(operation, feeders, "operation"));
         }
         lowered
     }
 
-    fn operation(&mut self, operation: &Given<written::Operation>, feeders: &[Known]) -> Option<OperationSpec> {
+    /// `what` it is in words; the step of a journey has no mark.
+    pub fn operation(
+        &mut self,
+        operation: &Given<written::Operation>,
+        feeders: &[Known],
+        what: &str,
+    ) -> Option<OperationSpec> {
         let written = &operation.value;
         let span = self.lower.tree.span(operation.node);
         for (is_written, key, help) in [
-            (written.id.is_written(), "id", "reports name it"),
+            (written.id.is_written() || what == STEP, "id", "reports name it"),
             (written.call.is_written(), "call", "name a method"),
         ] {
             if !is_written && !self.lower.is_misspelt(operation.node, key) {
@@ -62,7 +70,7 @@ impl Pass<'_, '_> {
                     end: span.start + 1,
                     ..span
                 };
-                self.problem(Problem::new(span, format!("this operation has no `{key}`")).help(help));
+                self.problem(Problem::new(span, format!("this {what} has no `{key}`")).help(help));
             }
         }
         let both = written.request.given().and(written.requests.given());
@@ -70,7 +78,7 @@ impl Pass<'_, '_> {
             let text = "`request` and `requests` do not go together";
             self.problem(Problem::new(self.lower.tree.span(requests.key), text));
         }
-        let id = written.id.given().map(|id| self.operation_id(id));
+        let id = written.id.given().map(|id| self.operation_id(id, what));
         let feed = written.feed.given().and_then(|feed| self.feed(feed, feeders));
         let variants = match written.variants.given() {
             Some(variants) => {
@@ -81,7 +89,9 @@ impl Pass<'_, '_> {
             None => Vec::new(),
         };
         let mut extra = self.factor().to_vec();
-        extra.push("mark");
+        if what != STEP {
+            extra.push("mark");
+        }
         for (is_written, name) in [
             (written.feed.is_written(), "feed"),
             (written.variants.is_written(), "variant"),
@@ -135,17 +145,19 @@ impl Pass<'_, '_> {
         })
     }
 
-    fn operation_id(&mut self, id: &Given<String>) -> Located<String> {
+    /// A name that becomes the name of a file, or a part of one.
+    pub fn operation_id(&mut self, id: &Given<String>, what: &str) -> Located<String> {
         let name = Located {
             value: id.value.clone(),
             span: self.lower.tree.span(id.node),
         };
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.value.is_empty() || name.value.len() > 64 || !name.value.chars().all(allowed) {
-            let text = format!("`{}` cannot be the name of an operation", short(&name.value));
+            let article = if what.starts_with('o') { "an" } else { "a" };
+            let text = format!("`{}` cannot be the name of {article} {what}", short(&name.value));
             let problem = Problem::new(name.span, text);
             self.problem(problem.help("use letters, digits and `_`, 64 at most: it becomes the name of a file"));
-        } else if name.value == TAKEN {
+        } else if name.value == TAKEN && what == "operation" {
             let text = "`all` cannot be the name of an operation: it stands for all of them";
             self.problem(Problem::new(name.span, text));
         }
@@ -183,7 +195,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn weight(&mut self, weight: &Field<u64>) -> u32 {
+    pub fn weight(&mut self, weight: &Field<u64>) -> u32 {
         let Some(given) = weight.given() else { return 1 };
         if !(1..=MOST_WEIGHT).contains(&given.value) {
             let text = format!("expected a number from 1 to {MOST_WEIGHT}, found {}", given.value);
