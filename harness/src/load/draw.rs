@@ -13,6 +13,9 @@ pub(super) enum Purpose {
     Arrivals = 1,
     /// Which requests are sent.
     Mix = 2,
+    /// How long users think.
+    #[cfg(feature = "goose")]
+    Think = 3,
 }
 
 /// A source of random numbers.

@@ -14,6 +14,7 @@ pub mod distribution;
 mod draw;
 pub mod exchange;
 pub mod hlog;
+pub mod journey;
 pub mod leg;
 pub mod mix;
 pub mod pacer;

@@ -70,17 +70,19 @@ pub fn prepare(
     leg: Leg,
     metadata: &[(String, Vec<u8>)],
 ) -> Result<Prepared, ScenarioError> {
+    let scope = scope.with("factor", cell.factor.clone());
     let mut preparing = Preparing {
         schema,
         workload,
         leg,
         metadata,
         bytes: 0,
+        calls: Vec::new(),
     };
-    let scope = scope.with("factor", cell.factor.clone());
     let mut prepared = Prepared::default();
     for operation in &workload.operations {
         prepared.operations.push(preparing.operation(operation, &scope)?);
+        preparing.calls.clear();
     }
     for (watch, count) in workload.watches.iter().zip(&cell.watches) {
         let method = preparing.method(&watch.spec)?;
@@ -91,6 +93,35 @@ pub fn prepare(
     Ok(prepared)
 }
 
+/// The same requests as calls, for those who talk through `client`: by operation, each with what it says of itself. The calls
+/// are as many as its exchanges, in their order.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn calls(
+    workload: &Workload,
+    cell: &Cell,
+    schema: &Schema,
+    scope: &Scope,
+    leg: Leg,
+) -> Result<Vec<(Operation, Vec<calls::Prepared>)>, ScenarioError> {
+    let scope = scope.with("factor", cell.factor.clone());
+    let mut preparing = Preparing {
+        schema,
+        workload,
+        leg,
+        metadata: &[],
+        bytes: 0,
+        calls: Vec::new(),
+    };
+    let mut all = Vec::with_capacity(workload.operations.len());
+    for operation in &workload.operations {
+        let prepared = preparing.operation(operation, &scope)?;
+        all.push((prepared, std::mem::take(&mut preparing.calls)));
+    }
+    Ok(all)
+}
+
 struct Preparing<'a> {
     workload: &'a Workload,
     schema: &'a Schema,
@@ -98,6 +129,8 @@ struct Preparing<'a> {
     metadata: &'a [(String, Vec<u8>)],
     /// Of all requests so far.
     bytes: usize,
+    /// Of the operation that is being prepared, as they were before they were encoded.
+    calls: Vec<calls::Prepared>,
 }
 
 impl Preparing<'_> {
@@ -222,6 +255,7 @@ impl Preparing<'_> {
             let text = format!("the requests have more than {} MiB", MOST_BYTES >> 20);
             return Err(self.error(Problem::new(spec.method.span, text).help("feed them with fewer or shorter values")));
         }
+        self.calls.push(made);
         Ok(Exchange {
             method: parts.verb,
             path: parts.path,

@@ -14,6 +14,8 @@ mod healthy;
 mod histograms;
 mod hostile;
 mod invalid;
+#[cfg(feature = "goose")]
+mod journeys;
 mod offer;
 mod openapi;
 mod page;
