@@ -5,6 +5,8 @@
 //! pacer + mix  --> wire (threads, own connections) --> samples --> recorder --> summary --> record
 //! ```
 //!
+//! Virtual users (`journey`) take the place of pacer, mix and wire where a workload has them.
+//!
 //! `pacer`, `mix`, `recorder`, `summary` and `hlog` are pure. `wire` is the load tier: the only place of this room that opens
 //! connections, and the same one for every leg of a study.
 

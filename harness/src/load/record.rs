@@ -90,7 +90,7 @@ pub struct WorkloadOperation {
     pub id: String,
     /// `pkg.Service/Method`.
     pub method: String,
-    /// Its share of the requests, 0 to 1.
+    /// Its share of the requests, 0 to 1. Of a step of users: as if all journeys took as long.
     pub share: f64,
 }
 
