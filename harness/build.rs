@@ -1,10 +1,17 @@
-//! Embeds the built-in suite: the names and texts of `scenarios/verify/*.yaml`.
+//! Embeds the built-in suite and workloads: the names and texts of `scenarios/verify/*.yaml` and `scenarios/load/*.yaml`.
 
 use std::{env, error::Error, fmt::Write, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    embed("verify", "suite.rs")?;
+    embed("load", "workloads.rs")
+}
+
+/// Writes a list of names and texts of the files of a folder.
+fn embed(kind: &str, list: &str) -> Result<(), Box<dyn Error>> {
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?)
-        .join("../scenarios/verify")
+        .join("../scenarios")
+        .join(kind)
         .canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = Vec::new();
@@ -25,11 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(
             source,
             "    ({:?}, include_str!({:?})),",
-            format!("scenarios/verify/{name}"),
+            format!("scenarios/{kind}/{name}"),
             path
         )?;
     }
     source.push_str("]\n");
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("suite.rs"), source)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join(list), source)?;
     Ok(())
 }

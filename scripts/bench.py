@@ -4,7 +4,13 @@
     bench.py page    ListProducts: a catalogue of 1,000 products against one of 1,000,000, rounds in the same order
     bench.py store   UpdateStock by 1, 16 and 64 callers at once: acknowledged in memory against on the disk, the same way
     bench.py suite   the wall time of the whole suite against the local server
+    bench.py late    how late requests are sent below saturation, beside how late a bare clock_nanosleep loop wakes
+    bench.py same    ten runs of the same target against itself: how many differences are found that are not there
+    bench.py slower  a service of 20 ms against itself slowed by 2 ms: in how many runs of 30 pairs that is found
     bench.py watches many watches: from an update to its last delivery, unary calls beside them, memory of the server
+    bench.py generator
+                     what GetProduct costs the load generator: CPU time per request against h2load and wrk, on the same server,
+                     rounds in the same order, server and generator on a core each; no start-up of either side is counted
 
 BENCH_PAIRS (10), BENCH_REQUESTS (20000 in a round), BENCH_PRODUCTS (1000000), BENCH_WATCHES (10000 over BENCH_CONNECTIONS,
 10) and BENCH_UPDATES (1000) set how much. Before any clock runs, one
@@ -13,6 +19,7 @@ answer, so that a fast error cannot win.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -28,6 +35,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 BINARY = ROOT / "target/release/stocktake"
 BARE = ROOT / "target/release/examples/bare"
 WATCHES = ROOT / "target/release/examples/watches"
+WAIT = ROOT / "target/release/examples/wait"
+LANE = ROOT / "target/release/examples/lane"
 PAIRS = int(os.environ.get("BENCH_PAIRS", "10"))
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "20000"))
 PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "1000000"))
@@ -214,8 +223,178 @@ def bench_watches():
         subprocess.run([WATCHES, address, str(process.pid), *numbers], check=True)
 
 
+def on(place):
+    """Keeps a command on one core, counted as in a list. Where server and generator may share one by chance, what it costs to wake
+    the other is in one round and not in the next: that is more than all that is measured here."""
+    cores = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(cores[place])] if len(cores) > 1 else []
+
+
+def child_cpu(command):
+    """Runs a command to its end: CPU microseconds, user and system together, and what it printed."""
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([*on(-1), *(str(word) for word in command)], stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        out.seek(0)
+        text = out.read()
+    if status != 0:
+        sys.exit(f"{command[0]} ended with {status}\n{text}")
+    return (usage.ru_utime + usage.ru_stime) * 1e6, text
+
+
+def lane_cpu(address, leg, shape, requests):
+    """CPU microseconds of a request in our own generator; requests a second."""
+    _, text = child_cpu([LANE, address, leg, *shape, requests])
+    told = json.loads(text)
+    return (told["user_us"] + told["system_us"]) / told["requests"], told["requests"] / told["seconds"]
+
+
+def h2load_cpu(arguments, shape, requests):
+    """The same of h2load, less what it costs to start with one request for each connection."""
+    def run(count):
+        command = ["h2load", "-n", count, "-c", shape[0], "-m", shape[1], "-t", 1, *arguments]
+        cpu, text = child_cpu(command)
+        if f"{count} succeeded" not in text or f"status codes: {count} 2xx" not in text:
+            sys.exit(f"h2load says\n{text}")
+        return cpu, float(re.search(r"finished in .*?, ([\d.]+) req/s", text).group(1))
+
+    start, _ = run(shape[0])
+    cpu, rate = run(requests)
+    return (cpu - start) / requests, rate
+
+
+def wrk_cpu(url, shape, _):
+    """The same of wrk, which ends by time and not by number."""
+    cpu, text = child_cpu(["wrk", "-t", 1, "-c", shape[0], "-d", "2s", url])
+    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    if "Non-2xx" in text or "Socket errors" in text:
+        sys.exit(f"wrk says\n{text}")
+    return cpu / requests, float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
+
+
+def bench_generator():
+    serve = [*on(0), BINARY, "serve", "--listen", "127.0.0.1:0"]
+    with server(*serve) as address, tempfile.TemporaryDirectory() as folder:
+        with stub(address) as client:
+            listed = client.ListProducts(pb.ListProductsRequest(page_size=100), timeout=30).products
+        product = next(product for product in listed if product.sku == "WDG-001")
+        side = Side("GetProduct", address, "GetProduct", pb.GetProductRequest(id=product.id), folder)
+        grpc_call = ["-d", side.body, "-H", "content-type: application/grpc", "-H", "te: trailers", side.url]
+        url = f"http://{address}/v1/products/{product.id}"
+        print("CPU microseconds of a request in the generator, user and system; medians, and the median of the ratios of the pairs")
+        print("leg       peer          shape    ours     peer     ours / peer (smallest, largest)   req/s: ours     peer")
+        for leg, peer, shape, other in (
+            ("grpc", "h2load", (1, 1), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("grpc", "h2load", (1, 50), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("grpc", "h2load", (8, 10), lambda *a: h2load_cpu(grpc_call, *a)),
+            ("rest-h2", "h2load", (1, 50), lambda *a: h2load_cpu([url], *a)),
+            ("rest-h1", "h2load --h1", (1, 1), lambda *a: h2load_cpu(["--h1", url], *a)),
+            ("rest-h1", "wrk", (8, 1), lambda *a: wrk_cpu(url, *a)),
+        ):
+            requests = REQUESTS if shape[0] * shape[1] > 1 else REQUESTS // 2
+            ours, theirs = [], []
+            for pair in range(PAIRS):
+                sides = [(ours, lambda: lane_cpu(address, leg, shape, requests)), (theirs, lambda: other(shape, requests))]
+                for found, measure in sides if pair % 2 == 0 else reversed(sides):
+                    found.append(measure())
+            ratios = [a[0] / b[0] for a, b in zip(ours, theirs)]
+            median = [[statistics.median(one[i] for one in side) for i in (0, 1)] for side in (ours, theirs)]
+            print(
+                f"{leg:9} {peer:12} {shape[0]:2} x {shape[1]:2} {median[0][0]:8.2f} {median[1][0]:8.2f}"
+                f"     {statistics.median(ratios):5.2f} ({min(ratios):.2f}, {max(ratios):.2f})"
+                f"               {median[0][1]:8.0f} {median[1][1]:8.0f}",
+                flush=True,
+            )
+
+
+def load(*arguments):
+    """Runs `stocktake load`; its exit code and its record."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "run"
+        command = [BINARY, "load", *arguments, "--quiet", "--out", out]
+        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        if not (out / "run.json").exists():
+            sys.exit(f"load ended with exit {ended.returncode}\n{ended.stdout}{ended.stderr}")
+        return ended.returncode, json.loads((out / "run.json").read_text())
+
+
+def workload(folder, text):
+    """A workload of GetProduct alone."""
+    file = pathlib.Path(folder) / "workload.yaml"
+    file.write_text(
+        "version: 1\nid: bench\nname: reads of one product\nservice: inventory.InventoryService\neffects: writes\n"
+        "setup:\n  - id: made\n    call: CreateProduct\n"
+        "    request: { name: bench, sku: \"st-${{ run.id }}\", category: bench, price: 1, stock_quantity: 1 }\n"
+        "operations:\n  - id: get\n    call: GetProduct\n    request: { id: \"${{ made.response.id }}\" }\n" + text
+    )
+    return file
+
+
+def bench_late():
+    with full_server() as address, tempfile.TemporaryDirectory() as folder:
+        print("rate     leg       sent / scheduled   lateness p50        p99   bare wait p99   p99 / bare", flush=True)
+        for rate in (500, 1000, 5000):
+            for leg in ("grpc", "rest-h1"):
+                text = f"arrivals: {{ poisson: {rate} }}\nconnections: 4\nstreams_per_connection: 16\nlegs: [{leg}]\n"
+                file = workload(folder, text)
+                seconds = 0.9 * 1.2 * PAIRS
+                # Beside it, at the same rate, for as long.
+                bare = subprocess.Popen([WAIT, str(rate), str(seconds)], stdout=subprocess.PIPE, text=True)
+                _, record = load(address, "--workload", file, "--duration", "1s", "--warm-up", "200ms", "--rounds", PAIRS)
+                bare = int(bare.communicate()[0])
+                side = record["cells"][0]["sides"][0]
+                sent, scheduled = (sum(one[key] for one in side["rounds"]) for key in ("sent", "scheduled"))
+                late = {round(q, 6): value for q, value in side["operations"][0]["lateness"]["percentiles"]}
+                print(
+                    f"{rate:6}   {leg:9} {sent:8} / {scheduled:8} {late[0.5] / 1e3:9.1f} µs {late[0.99] / 1e3:7.1f} µs"
+                    f"    {bare / 1e3:9.1f} µs {late[0.99] / bare:8.2f}",
+                    flush=True,
+                )
+
+
+def bench_same():
+    found = 0
+    with full_server() as old, full_server() as new:
+        for run in range(PAIRS):
+            code, record = load(
+                new, "--against", old, "--legs", "grpc", "--duration", "500ms", "--warm-up", "100ms", "--rounds", "10"
+            )
+            told = [one for one in record["comparisons"] if one["finding"] in ("more", "less")]
+            found += bool(told)
+            seen = ", ".join(f"{one['measure']} {one['ratio']:.3f}" for one in told) or "none"
+            detectable = next((one["detectable"] for one in record["comparisons"] if one["measure"] == "p50"), None)
+            least = f"{detectable:.3f}" if detectable else "not known"
+            print(f"run {run + 1}: exit {code}, differences: {seen}; p50 detectable {least}", flush=True)
+    print(f"{found} of {PAIRS} runs found a difference between a build and itself")
+
+
+def bench_slower():
+    found = 0
+    text = "arrivals: { in_flight: 4 }\nconnections: 1\nstreams_per_connection: 4\nlegs: [grpc]\n"
+    with (
+        full_server("--simulate", "slow=20ms") as old,
+        full_server("--simulate", "slow=22ms") as new,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        file = workload(folder, text)
+        for run in range(PAIRS):
+            command = [new, "--against", old, "--workload", file, "--duration", "400ms", "--warm-up", "50ms", "--rounds", "30"]
+            code, record = load(*command)
+            mean = next(one for one in record["comparisons"] if one["measure"] == "mean")
+            low, high = mean["interval"]
+            found += code == 1
+            print(
+                f"run {run + 1}: exit {code}, mean {mean['ratio']:.3f} ({low:.3f} to {high:.3f}), {mean['pairs']} pairs, detectable"
+                f" {mean['detectable']:.3f}",
+                flush=True,
+            )
+    print(f"{found} of {PAIRS} runs found the 2 ms")
+
+
 if __name__ == "__main__":
     kinds = {"get": bench_get, "page": bench_page, "store": bench_store, "suite": bench_suite, "watches": bench_watches}
+    kinds |= {"generator": bench_generator, "late": bench_late, "same": bench_same, "slower": bench_slower}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]]()

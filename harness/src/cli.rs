@@ -25,6 +25,10 @@ pub enum Command {
     Check(VerifyArgs),
     /// Run scenarios against a target; without TARGET the built-in service.
     Verify(VerifyArgs),
+    /// Drive one workload over gRPC and REST and compare them; without TARGET the built-in service.
+    Load(LoadArgs),
+    /// Judge a stored load run beside at least five older ones of the same host, workload and options.
+    Compare(CompareArgs),
     /// Render the reports of a stored run again.
     Report(ReportArgs),
 }
@@ -245,6 +249,72 @@ pub struct VerifyArgs {
     pub output: OutputArgs,
 }
 
+/// `stocktake load`.
+#[derive(Args, Debug)]
+pub struct LoadArgs {
+    /// https://host, http://host:port, or host:port (plaintext, loopback only). Left out: the built-in service.
+    #[arg(env = "STOCKTAKE_TARGET", value_name = "TARGET")]
+    pub target: Option<String>,
+    /// A workload file, or the name of a built-in one: `mixed`, `grpc-vs-rest`, `users`.
+    #[arg(long, env = "STOCKTAKE_WORKLOAD", default_value = "mixed", value_name = "FILE|NAME")]
+    pub workload: String,
+    /// Protocol variants to drive, of grpc, rest-h1, rest-h2, rest-h1-close; left out: those of the workload that the target
+    /// offers.
+    #[arg(long, env = "STOCKTAKE_LEGS", value_name = "LEG", value_delimiter = ',')]
+    pub legs: Vec<String>,
+    /// A second target, the old one: its rounds lie between those of TARGET, and TARGET fails when it is slower.
+    #[arg(long, env = "STOCKTAKE_AGAINST", value_name = "OLD", requires = "target")]
+    pub against: Option<String>,
+    /// Requests a second, in place of the workload's rates.
+    #[arg(long, env = "STOCKTAKE_RATE", value_name = "N", value_parser = rate, conflicts_with = "in_flight")]
+    pub rate: Option<f64>,
+    /// Calls always in flight, a closed loop, in place of the workload's arrivals.
+    #[arg(long, env = "STOCKTAKE_IN_FLIGHT", value_name = "N", value_parser = count)]
+    pub in_flight: Option<usize>,
+    /// What counts of a round, in place of the workload's.
+    #[arg(long, env = "STOCKTAKE_DURATION", value_name = "DURATION", value_parser = time_limit)]
+    pub duration: Option<Duration>,
+    /// What is left out at the begin of a round, in place of the workload's.
+    #[arg(long, env = "STOCKTAKE_WARM_UP", value_name = "DURATION", value_parser = pause)]
+    pub warm_up: Option<Duration>,
+    /// Rounds of each leg; a comparison needs ten.
+    #[arg(long, env = "STOCKTAKE_ROUNDS", value_name = "N", value_parser = count)]
+    pub rounds: Option<usize>,
+    /// Connections of a leg that shares them between calls.
+    #[arg(long, env = "STOCKTAKE_CONNECTIONS", value_name = "N", value_parser = count)]
+    pub connections: Option<usize>,
+    /// Calls at once on each of them; REST over HTTP/1.1 has a connection for each instead.
+    #[arg(long, env = "STOCKTAKE_STREAMS_PER_CONNECTION", value_name = "N", value_parser = count)]
+    pub streams_per_connection: Option<usize>,
+    /// Threads that send.
+    #[arg(long, env = "STOCKTAKE_THREADS", value_name = "N", value_parser = count)]
+    pub threads: Option<usize>,
+    /// Seed of schedule and mix, in place of the workload's: the same seed sends the same.
+    #[arg(long, env = "STOCKTAKE_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Stop when more than this share of a round's requests fail.
+    #[arg(long, env = "STOCKTAKE_MAX_ERRORS", default_value = "50%", value_name = "PERCENT", value_parser = percent)]
+    pub max_errors: f64,
+    /// Refuse to start when more things than this could stay behind on targets that are not on loopback, all together.
+    #[arg(long, env = "STOCKTAKE_MAX_RESIDUE", default_value_t = 1000, value_name = "N")]
+    pub max_residue: u64,
+    /// Process id of a target on this machine, whose CPU time is then read; known for the built-in service.
+    #[arg(long, env = "STOCKTAKE_SERVER_PID", value_name = "PID", requires = "target")]
+    pub server_pid: Option<u32>,
+    /// Agree to writes on a target that is not on loopback.
+    #[arg(long, env = "STOCKTAKE_ALLOW_WRITES")]
+    pub allow_writes: bool,
+    /// The id in every name written on the target, `[a-z0-9]{1,20}`; a new one each run when left out.
+    #[arg(long, env = "STOCKTAKE_RUN_ID", value_name = "ID")]
+    pub run_id: Option<String>,
+    /// How to reach the target and learn its descriptors.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// How to reach a target and learn its descriptors.
 #[derive(Args, Debug)]
 pub struct ConnectionArgs {
@@ -311,6 +381,17 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
+/// `stocktake compare`.
+#[derive(Args, Debug)]
+pub struct CompareArgs {
+    /// Folders of the runs to compare with: five or more.
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<PathBuf>,
+    /// Folder of the run to judge.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+}
+
 /// `stocktake report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
@@ -338,6 +419,14 @@ fn time_limit(text: &str) -> Result<Duration, String> {
     Ok(limit)
 }
 
+/// A duration that may be nothing, a day at most.
+fn pause(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Ok(Duration::ZERO),
+        _ => time_limit(text),
+    }
+}
+
 /// A number of bytes with its unit, such as `50MiB`; up to 4 GiB, which is more than a gRPC message can have.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -358,6 +447,27 @@ fn size(text: &str) -> Result<usize, String> {
         _ => Err(format!(
             "`{text}` is no size: write a number with B, KiB, MiB or GiB, such as 50MiB; at least 1B, at most 4GiB"
         )),
+    }
+}
+
+/// Requests a second.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 10_000_000.0 => Ok(rate),
+        _ => Err(format!(
+            "`{text}` is no rate: write requests a second, such as 500 or 0.5; at most 10000000"
+        )),
+    }
+}
+
+/// A share such as `5%`, as 0.05.
+fn percent(text: &str) -> Result<f64, String> {
+    match text
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok())
+    {
+        Some(share) if (0.0..=100.0).contains(&share) => Ok(share / 100.0),
+        _ => Err(format!("`{text}` is no share: write 0% to 100%, such as 5%")),
     }
 }
 
@@ -399,6 +509,11 @@ mod tests {
     #[test]
     fn limits_are_above_nothing() {
         assert_eq!(time_limit("1ms"), Ok(Duration::from_millis(1)));
+        assert_eq!(
+            (pause("0s"), pause("2s")),
+            (Ok(Duration::ZERO), Ok(Duration::from_secs(2)))
+        );
+        assert!(pause("2days").is_err());
         assert!(time_limit("0s").is_err() && time_limit("2days").is_err() && time_limit("5").is_err());
         assert_eq!(count("1"), Ok(1));
         assert!(count("0").is_err() && count("-1").is_err() && count("10000001").is_err());

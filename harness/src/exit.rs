@@ -33,6 +33,22 @@ impl Exit {
         }
     }
 
+    /// The exit of a code in a record; what no record has could not be judged.
+    pub fn of_code(code: i32) -> Exit {
+        let all = [
+            Exit::Passed,
+            Exit::Failed,
+            Exit::Input,
+            Exit::NotJudged,
+            Exit::Inconclusive,
+            Exit::Interrupted,
+            Exit::Terminated,
+        ];
+        all.into_iter()
+            .find(|exit| i32::from(exit.code()) == code)
+            .unwrap_or(Exit::NotJudged)
+    }
+
     /// The exit of several parts: 130/143 before 2 before 1 before 3 before 4 before 0.
     pub fn worst(self, other: Exit) -> Exit {
         if other.precedence() > self.precedence() {
@@ -69,5 +85,8 @@ mod tests {
         }
         assert_eq!([Passed, Failed, Input, NotJudged].map(Exit::code), [0, 1, 2, 3]);
         assert_eq!([Inconclusive, Interrupted, Terminated].map(Exit::code), [4, 130, 143]);
+        for exit in order {
+            assert_eq!(Exit::of_code(exit.code().into()), exit);
+        }
     }
 }

@@ -53,6 +53,24 @@ impl Client {
         })
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// One for the same target with the same options that shares no connection with this one, and speaks REST over HTTP/1.1 alone,
+    /// over TLS too.
+    pub fn apart(&self) -> Client {
+        Client {
+            shared: Arc::new(Shared {
+                target: self.shared.target.clone(),
+                options: self.shared.options.clone(),
+                tls: self.shared.tls.clone().map(Tls::rest_over_http1),
+                pool: Pool::default(),
+                live: Mutex::default(),
+            }),
+        }
+    }
+
     /// Whom it calls.
     pub fn target(&self) -> &Target {
         &self.shared.target

@@ -3,12 +3,12 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// A longer message is refused. The contract asks for 49 MiB.
-pub(super) const MAX_MESSAGE: usize = 64 << 20;
+pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 
 const PREFIX: usize = 5;
 
 /// A message with its prefix, uncompressed.
-pub(super) fn frame(message: &[u8]) -> Bytes {
+pub(crate) fn frame(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(PREFIX + message.len());
     framed.put_u8(0);
     // Nothing in a process that fits memory limits of ours comes near 4 GiB.
@@ -19,13 +19,13 @@ pub(super) fn frame(message: &[u8]) -> Bytes {
 
 /// Puts messages together from DATA as it arrives.
 #[derive(Default)]
-pub(super) struct Deframer {
+pub(crate) struct Deframer {
     buffer: BytesMut,
 }
 
 /// What the buffer holds next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A whole message.
     Message(Bytes),
     /// Its first byte has the bit for compression.

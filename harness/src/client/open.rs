@@ -140,11 +140,11 @@ impl Requests {
 
 /// Sends all requests, half-closes and reads to the end; sends and reads at the same time, so that neither waits for the
 /// other.
-pub async fn collect(mut call: OpenCall, requests: Vec<DynMsg>) -> Observation {
+pub async fn collect(mut call: OpenCall, requests: impl AsRef<[DynMsg]>) -> Observation {
     let sender = call.requests.take();
     let send = async move {
         let Some(sender) = sender else { return };
-        for request in &requests {
+        for request in requests.as_ref() {
             if sender.send(request).await.is_err() {
                 return;
             }

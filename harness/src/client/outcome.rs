@@ -311,7 +311,7 @@ pub(super) fn plain(code: Code, message: String) -> Status {
 }
 
 /// `application/grpc` or `application/grpc+proto`, with or without parameters; not `application/grpc-web`.
-fn is_grpc(content_type: &str) -> bool {
+pub(crate) fn is_grpc(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/grpc") || essence.eq_ignore_ascii_case("application/grpc+proto")
 }

@@ -26,23 +26,32 @@ pub(super) fn head(call: &Call, shared: &Shared) -> Result<Request<()>, String> 
         .path_and_query(call.method.path())
         .build()
         .map_err(|e| format!("`{authority}{}` is no address of a method: {e}", call.method.path()))?;
-    let mut headers = HeaderMap::new();
-    headers.insert(TE, HeaderValue::from_static("trailers"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
-    if let Ok(timeout) = HeaderValue::from_str(&timeout(call.deadline)) {
-        headers.insert("grpc-timeout", timeout);
-    }
-    for (key, value) in shared.options.metadata.iter().chain(&call.metadata) {
-        add(&mut headers, key, value)?;
-    }
+    let headers = headers(call.deadline, shared.options.metadata.iter().chain(&call.metadata))?;
     let mut request = Request::new(());
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// The headers of a call over gRPC, metadata included.
+pub(crate) fn headers<'m>(
+    deadline: Duration,
+    metadata: impl Iterator<Item = &'m (String, Vec<u8>)>,
+) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    if let Ok(timeout) = HeaderValue::from_str(&timeout(deadline)) {
+        headers.insert("grpc-timeout", timeout);
+    }
+    for (key, value) in metadata {
+        add(&mut headers, key, value)?;
+    }
+    Ok(headers)
 }
 
 /// Says what is wrong with a piece of metadata, without repeating its value.

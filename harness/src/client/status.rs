@@ -72,7 +72,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The code for an HTTP answer without `grpc-status`:
 /// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
-pub(super) fn from_http(status: u16) -> Code {
+pub(crate) fn from_http(status: u16) -> Code {
     match status {
         400 => Code::INTERNAL,
         401 => Code::UNAUTHENTICATED,
@@ -84,7 +84,7 @@ pub(super) fn from_http(status: u16) -> Code {
 }
 
 /// The code for a RST_STREAM: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#http2-transport-mapping
-pub(super) fn from_reset(reason: Reason) -> Code {
+pub(crate) fn from_reset(reason: Reason) -> Code {
     match reason {
         Reason::REFUSED_STREAM => Code::UNAVAILABLE,
         Reason::CANCEL => Code::CANCELLED,

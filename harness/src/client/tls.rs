@@ -16,6 +16,8 @@ pub(super) struct Tls {
     pub grpc: TlsConnector,
     /// Asks for HTTP/2, else HTTP/1.1.
     pub rest: TlsConnector,
+    /// Asks for HTTP/1.1 alone.
+    pub http1: TlsConnector,
     /// Whose certificate is asked for and checked: the host of `--authority`, else that of the target.
     pub name: ServerName<'static>,
     ca: Option<PathBuf>,
@@ -44,6 +46,7 @@ impl Tls {
             TlsConnector::from(Arc::new(config.clone()))
         };
         let (grpc, rest) = (asking_for(&[b"h2"]), asking_for(&[b"h2", b"http/1.1"]));
+        let http1 = asking_for(&[b"http/1.1"]);
         let host = match &options.authority {
             Some(authority) => authority_host(authority),
             None => target.host(),
@@ -55,9 +58,16 @@ impl Tls {
         Ok(Tls {
             grpc,
             rest,
+            http1,
             name,
             ca: options.ca.clone(),
         })
+    }
+
+    /// The same, but REST asks for HTTP/1.1 alone.
+    pub fn rest_over_http1(mut self) -> Tls {
+        self.rest = self.http1.clone();
+        self
     }
 
     /// Puts an error of TLS into a sentence.

@@ -53,6 +53,11 @@ impl Service {
         }
     }
 
+    /// Its process id; `None` once it has ended.
+    pub fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Ends it.
     pub async fn stop(mut self) {
         // One that has ended by itself needs no end.

@@ -1,10 +1,14 @@
 //! The commands: the only wiring. They and `report/console` are all that prints.
 #![expect(clippy::print_stderr, reason = "commands talk to people")]
 
+mod begin;
+mod check;
 mod child;
+mod compare;
 mod connect;
 mod consent;
 mod listeners;
+mod load;
 mod load_suite;
 mod offer;
 mod report;
@@ -43,6 +47,11 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// What to tell.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The same with an exit code that is no better than that of what was done before.
     pub fn at_least(mut self, exit: Exit) -> Refusal {
         self.exit = self.exit.worst(exit);
@@ -59,7 +68,13 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Check(args) | Command::Verify(args) = &cli.command {
+        // A job may make or read tens of MiB in one go. With a thread for each, none keeps the clocks of the others waiting.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(cores.max(args.jobs.into()));
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the system gives no threads: {error}");
@@ -71,6 +86,8 @@ pub fn run(cli: Cli) -> Exit {
             Command::Serve(args) => serve::serve(args).await,
             Command::Check(args) => verify::verify("check", args).await,
             Command::Verify(args) => verify::verify("verify", args).await,
+            Command::Load(args) => load::load(args).await,
+            Command::Compare(args) => compare::compare(&args),
             Command::Report(args) => report::report(&args),
         }
     });

@@ -67,7 +67,7 @@ pub async fn rest(client: &Client, schema: &Schema, matrix: &[Case], choice: Pro
     let refusal = match probe(schema, &methods) {
         Some((method, request, sure)) => ask(client, method, request, sure).await,
         None if wanted => None,
-        None => Some("no rule maps a method to GET, so that nothing harmless can be asked".to_owned()),
+        None => Some(NOTHING_HARMLESS.to_owned()),
     };
     let Some(reason) = refusal else { return Rest::default() };
     let text = format!("the target offers no REST: {reason}");
@@ -84,6 +84,21 @@ pub async fn rest(client: &Client, schema: &Schema, matrix: &[Case], choice: Pro
             text: "REST was not judged, for the target offers none".to_owned(),
             remedy: "turn it on at this address, or run with --protocol grpc".to_owned(),
         }),
+    }
+}
+
+/// Why nothing is known of REST.
+const NOTHING_HARMLESS: &str = "no rule maps a method to GET, so that nothing harmless can be asked";
+
+/// Why the target does not offer these methods over REST; `None` when it does. `wanted`: somebody asked for it, so that what
+/// cannot be asked is taken for granted.
+pub async fn no_rest(client: &Client, schema: &Schema, methods: &[Method], wanted: bool) -> Option<String> {
+    if let Some(reason) = methods.iter().find_map(Method::no_rest) {
+        return Some(reason);
+    }
+    match probe(schema, methods) {
+        Some((method, request, sure)) => ask(client, method, request, sure).await,
+        None => (!wanted).then(|| NOTHING_HARMLESS.to_owned()),
     }
 }
 

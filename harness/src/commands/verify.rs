@@ -1,24 +1,19 @@
 //! `stocktake verify` and `stocktake check`.
 
 use super::{
-    Refusal,
+    Refusal, begin,
+    check::{self, Reached},
     child::Service,
     connect::{self, Wants},
     consent,
     listeners::{Listeners, on_signal},
     load_suite, offer,
 };
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
+use std::{fs, path::Path, sync::Arc};
 use stocktake::{
-    cli::{LevelChoice, OutputArgs, ProtocolChoice, VerifyArgs},
+    cli::{LevelChoice, ProtocolChoice, VerifyArgs},
     client::{Protocol, Target},
     exit::Exit,
-    report::store,
     scenario::{
         model::{Action, Scenario, Step},
         suite::Suite,
@@ -29,8 +24,8 @@ use stocktake::{
         fold, link,
         matrix::{self, Case, Selection},
         record::{
-            Caveat, Counts, HostRecord, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord,
-            Verdict, VerdictResult,
+            Caveat, Counts, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
+            VerdictResult,
         },
         run,
         snapshot::Snapshots,
@@ -48,7 +43,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     if args.list {
         return list(&matrix);
     }
-    let run_id = run_id(args.run_id.as_deref())?;
+    let run_id = begin::run_id(args.run_id.as_deref())?;
     let snapshots = snapshots(&args)?;
 
     let service = match &args.target {
@@ -68,7 +63,8 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         ProtocolChoice::Auto => std::slice::from_ref(&first),
         ProtocolChoice::Grpc | ProtocolChoice::Rest | ProtocolChoice::Both => protocols.as_slice(),
     };
-    consent::residue(&target, &args, &matrix, sure)?;
+    let beside = if command == "check" { check::residue() } else { 0 };
+    consent::residue(&target, &args, &matrix, sure, beside)?;
     let client = connect::client(&target, &args.connection)?;
     connect::reach(&client, first, &args.connection).await?;
     let wants = Wants {
@@ -93,7 +89,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     };
     let protocols: Vec<Protocol> = protocols.into_iter().filter(judged).collect();
     // Until here nothing was sent that could have written: connections, reflection and one GET.
-    consent::residue(&target, &args, &matrix, &protocols)?;
+    consent::residue(&target, &args, &matrix, &protocols, beside)?;
 
     let not_judged = match &rest.withheld {
         Some(Outcome::NotJudged { reason }) => Some(reason.clone()),
@@ -114,7 +110,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let snapshot_steps_unjudged = snapshots.is_none() && uses_snapshots(&matrix);
     let engine = Engine::new(client, schema, options, snapshots);
     let now = chrono::Utc::now();
-    let folder = folder(&args.output, &now, command)?;
+    let folder = begin::folder(&args.output, &now, command)?;
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         command: command.to_owned(),
@@ -137,11 +133,12 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
             files: suite.scenarios.len(),
             sha256: suite.sha256.clone(),
         },
-        host: host(),
+        host: begin::host(),
         options: recorded_options(&args),
         cases: Vec::new(),
         rules: Vec::new(),
         coverage: Default::default(),
+        load: None,
         residue: Vec::new(),
         caveats: caveats(notes, snapshot_steps_unjudged, &matrix, &suite),
         verdict: Verdict {
@@ -159,11 +156,23 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let mut listeners = Listeners::new(&args.output, &folder, record.clone(), matrix.len())?;
     let signal = on_signal(engine.clone());
     let produced = run::run(&engine, &matrix, |event| listeners.on_event(event)).await;
+    record.elapsed_ms = listeners.elapsed_ms();
+    if command == "check" && signal.interrupted().is_none() && engine.lost().is_none() {
+        let reached = Reached {
+            target: &target,
+            service: service.as_ref(),
+            run_id: &record.run_id,
+            protocols: &record.target.protocols,
+        };
+        match check::in_short(&args, reached).await {
+            Ok(load) => record.load = Some(Box::new(load)),
+            Err(caveat) => record.caveats.push(caveat),
+        }
+    }
     if let Some(service) = service {
         service.stop().await;
     }
 
-    record.elapsed_ms = listeners.elapsed_ms();
     record.target.answered_by = engine.answered_by();
     record.cases = produced.cases;
     record.residue = produced.residue;
@@ -189,7 +198,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     if ended.is_ok() {
         ended = approve(&engine, args.snapshot.as_deref());
     }
-    let verdict = exit(record.verdict.exit_code);
+    let verdict = Exit::of_code(record.verdict.exit_code);
     match ended {
         Ok(()) => Ok(verdict),
         Err(refusal) => Err(refusal.at_least(verdict)),
@@ -203,20 +212,6 @@ fn approve(engine: &Engine, file: Option<&Path>) -> Result<(), Refusal> {
             .map_err(|error| Refusal::input(format!("cannot write {}: {error}", file.display()))),
         _ => Ok(()),
     }
-}
-
-/// The exit that a verdict names.
-fn exit(code: i32) -> Exit {
-    let all = [
-        Exit::Passed,
-        Exit::Failed,
-        Exit::NotJudged,
-        Exit::Interrupted,
-        Exit::Terminated,
-    ];
-    all.into_iter()
-        .find(|exit| i32::from(exit.code()) == code)
-        .unwrap_or(Exit::NotJudged)
 }
 
 fn selection(args: &VerifyArgs) -> Result<Selection, Refusal> {
@@ -244,20 +239,6 @@ fn list(matrix: &[Case]) -> Result<Exit, Refusal> {
     super::print(&lines.collect::<String>()).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
     eprintln!("{} cases", matrix.len());
     Ok(Exit::Passed)
-}
-
-fn run_id(given: Option<&str>) -> Result<String, Refusal> {
-    match given {
-        None => Ok(uuid::Uuid::new_v4().simple().to_string().chars().take(10).collect()),
-        Some(id)
-            if (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) =>
-        {
-            Ok(id.to_owned())
-        }
-        Some(id) => Err(Refusal::input(format!(
-            "--run-id `{id}`: 1 to 20 characters of a-z and 0-9"
-        ))),
-    }
 }
 
 fn snapshots(args: &VerifyArgs) -> Result<Option<Snapshots>, Refusal> {
@@ -313,25 +294,6 @@ fn link_all(matrix: &[Case], schema: &Schema, budget: usize) -> Result<(), Refus
         schema.origin()
     ));
     Err(Refusal::input(text.join("\n").trim_start_matches("error: ")))
-}
-
-fn folder(output: &OutputArgs, now: &chrono::DateTime<chrono::Utc>, command: &str) -> Result<PathBuf, Refusal> {
-    match &output.out {
-        Some(folder) => store::create(folder).map(|()| folder.clone()),
-        None => store::create_new(
-            Path::new("reports/runs"),
-            &format!("{}-{command}", now.format("%Y%m%dT%H%M%SZ")),
-        ),
-    }
-    .map_err(|error| Refusal::input(error.to_string()))
-}
-
-fn host() -> HostRecord {
-    HostRecord {
-        stocktake: env!("CARGO_PKG_VERSION").to_owned(),
-        system: format!("{} {}", env::consts::OS, env::consts::ARCH),
-        cpus: thread::available_parallelism().map_or(1, usize::from),
-    }
 }
 
 /// The options that bear on the verdict.

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Prepared {
     /// By operation, in the order of the workload.
     pub operations: Vec<Operation>,
-    /// Streams that are open beside the measured calls: opened before the first round, closed after the last.
+    /// Streams that are open beside the measured calls: opened before each round, closed after it.
     pub watches: Vec<Exchange>,
 }
 

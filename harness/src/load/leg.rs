@@ -21,6 +21,9 @@ impl Leg {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Leg; 4] = [Leg::Grpc, Leg::RestH1, Leg::RestH2, Leg::RestH1Close];
 
+    /// Those on which users play journeys: they talk through `client`, which has no other way of HTTP.
+    pub const OF_USERS: [Leg; 2] = [Leg::Grpc, Leg::RestH1];
+
     /// As `--legs` and records name it.
     pub fn name(self) -> &'static str {
         match self {

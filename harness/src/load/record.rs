@@ -46,6 +46,13 @@ pub struct LoadRecord {
     pub verdict: LoadVerdict,
 }
 
+impl LoadRecord {
+    /// Position of the target that is judged: the only one, or the new one.
+    pub fn newest(&self) -> usize {
+        self.targets.len().saturating_sub(1)
+    }
+}
+
 /// A target under load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,7 +97,7 @@ pub struct WorkloadOperation {
     pub id: String,
     /// `pkg.Service/Method`.
     pub method: String,
-    /// Its share of the requests, 0 to 1.
+    /// Its share of the requests, 0 to 1. Of a step of users: as if all journeys took as long.
     pub share: f64,
 }
 
@@ -184,6 +191,16 @@ pub enum ArrivalsRecord {
     },
 }
 
+impl ArrivalsRecord {
+    /// Whether the next request waits for an answer, so that throughput says something about the target.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            ArrivalsRecord::Constant { .. } | ArrivalsRecord::Poisson { .. } => false,
+            ArrivalsRecord::InFlight { .. } | ArrivalsRecord::Users { .. } => true,
+        }
+    }
+}
+
 /// One leg on one target, all its rounds together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,10 +215,28 @@ pub struct SideRecord {
     pub operations: Vec<OperationRecord>,
     /// All operations together; `None` where there is but one.
     pub all: Option<OperationRecord>,
-    /// By second of measured time, all rounds one after the other.
+    /// By second of measured time, all rounds one after the other. Seconds of void rounds have no times.
     pub series: Vec<PointRecord>,
     /// Why nothing of the side may be used.
     pub void: Option<String>,
+}
+
+impl SideRecord {
+    /// Its name within the record.
+    pub fn name(&self) -> SideName {
+        SideName {
+            leg: self.leg,
+            target: self.target,
+        }
+    }
+
+    /// All operations together.
+    pub fn overall(&self) -> Option<&OperationRecord> {
+        self.all.as_ref().or(match self.operations.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        })
+    }
 }
 
 /// One round of one side. Warm-up is left out of everything.
@@ -232,11 +267,11 @@ pub struct RoundRecord {
     pub p50: Option<u64>,
     /// 99th percentile, where there were 1,000 samples.
     pub p99: Option<u64>,
-    /// CPU time of the server for each request, microseconds.
+    /// CPU time of the server for each request that was sent, microseconds.
     pub server_cpu_us: Option<f64>,
-    /// CPU time of the generator for each request, microseconds.
+    /// CPU time of the generator for each request that was sent, microseconds.
     pub client_cpu_us: f64,
-    /// Bytes of each request: sent, received.
+    /// Bytes for each request that was sent: sent, received.
     pub bytes: (f64, f64),
     /// Mean in flight from the counter's time integral.
     pub in_flight: f64,
@@ -248,7 +283,7 @@ pub struct RoundRecord {
     pub void: Option<String>,
 }
 
-/// One operation of one side.
+/// One operation of one side. Ends and failures are of all rounds, the other times of those that are not void.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationRecord {

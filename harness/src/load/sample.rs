@@ -20,11 +20,13 @@ pub struct Sample {
     pub intended: u64,
     /// When it was due and a slot was free for it.
     pub able: u64,
-    /// When its bytes were handed to the system (for TLS: to the TLS layer).
+    /// When its bytes were handed to the system (for TLS: to the TLS layer). With a
+    /// connection per request: when connecting began.
     pub sent: u64,
     /// When the first message had arrived; equals `done` for an answer of one message, and for one without any.
     pub first: u64,
-    /// When the answer was complete: trailers, or the end of the body. For a timeout: `sent` or `able` plus the timeout.
+    /// When the answer was complete: trailers, or the end of the body; decoded, where answers are. For a timeout: `sent` plus the timeout; for one that found
+    /// no place until the round was over: when it was given up, `able` and `sent` being the same instant.
     pub done: u64,
     /// How it ended.
     pub outcome: Outcome,
@@ -101,6 +103,8 @@ pub struct RoundEnd {
     pub opened: u64,
     /// Connections that ended against our will.
     pub lost: u64,
+    /// Watches that were to stay open for the whole round and did not: they could not be opened before it, or ended in it.
+    pub watches_ended: u64,
     /// The smallest SETTINGS_MAX_CONCURRENT_STREAMS of a peer; `None`: unlimited, or not HTTP/2.
     pub peer_streams: Option<u32>,
     /// Whether a call had to wait because of it.

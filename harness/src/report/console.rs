@@ -3,6 +3,7 @@
 //! On a terminal a progress line and, at once, every failure; elsewhere a plain line for each case. What the terminal
 //! is, whether it has colours and whether GitHub is listening is told by the caller: nothing here looks around.
 
+pub mod load;
 mod progress;
 mod summary;
 
@@ -18,6 +19,7 @@ use crate::verify::{
     event::{Event, EventKind},
     record::{CaseRecord, LevelName, RunRecord},
 };
+pub use load::LoadConsole;
 use progress::{Output, Progress};
 use std::io::{self, Write};
 

@@ -13,6 +13,7 @@ mod timeline;
 
 use super::{
     escape::visible,
+    load,
     standing::{self, Standing},
     text,
 };
@@ -28,12 +29,22 @@ const FAILURES: usize = 500;
 /// Characters of one foreign text.
 const CHARACTERS: usize = 2000;
 
-const STYLE: &str = include_str!("html/style.css");
-const SCRIPT: &str = include_str!("html/script.js");
+/// The style of every page.
+pub(in crate::report) const STYLE: &str = include_str!("html/style.css");
+
+/// The script of every page: theme, links, print.
+pub(in crate::report) const COMMON_SCRIPT: &str = include_str!("html/script.js");
+
+const SCRIPT: &str = concat!(include_str!("html/script.js"), include_str!("html/filter.js"));
 
 /// By name; one that ends in .html is escaped.
-const TEMPLATES: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 2] = [
     ("parts.html", include_str!("html/parts.j2")),
+    ("head.html", include_str!("html/head.j2")),
+];
+
+/// Those of this page alone.
+const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("html/page.j2")),
     ("failures.html", include_str!("html/failures.j2")),
     ("rules.html", include_str!("html/rules.j2")),
@@ -43,26 +54,45 @@ const TEMPLATES: [(&str, &str); 6] = [
 
 /// The file's text.
 pub fn render(record: &RunRecord) -> String {
-    // The templates and the names in them are part of the program, and the tests render them whole: they fail on no record.
-    // If they did, a page that says so is better than none.
-    page(record).unwrap_or_else(|error| {
-        let why = error.to_string().replace('&', "&amp;").replace('<', "&lt;");
-        format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>stocktake</title>\n<p>This report cannot be shown ({why}); run.json has all of it.\n")
-    })
+    page(record).unwrap_or_else(apology)
 }
 
-fn page(record: &RunRecord) -> Result<String, minijinja::Error> {
+/// A page that says that it could not be made. The templates and the names in them are part of the program, and the tests
+/// render them whole: they fail on no record.
+pub(in crate::report) fn apology(error: minijinja::Error) -> String {
+    let why = error.to_string().replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>stocktake</title>\n<p>This report cannot be shown ({why}); run.json has all of it.\n"
+    )
+}
+
+/// The templates of a page, after those that all share.
+pub(in crate::report) fn environment(
+    templates: &[(&'static str, &'static str)],
+) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    for (name, text) in TEMPLATES {
+    for (name, text) in SHARED.iter().chain(templates) {
         environment.add_template(name, text)?;
     }
+    Ok(environment)
+}
+
+/// The one style sheet and the one script of a page, and their hashes.
+pub(in crate::report) fn dressed(style: String, script: &str) -> Value {
+    context! {
+        style_hash => Value::from_safe_string(hash(&style)), script_hash => Value::from_safe_string(hash(script)),
+        style => Value::from_safe_string(style), script => Value::from_safe_string(script.to_owned()),
+    }
+}
+
+fn page(record: &RunRecord) -> Result<String, minijinja::Error> {
+    let environment = environment(&[TEMPLATES.as_slice(), &load::html::TEMPLATES].concat())?;
     let links = Links::of(record);
     environment.get_template("page.html")?.render(context! {
-        style => Value::from_safe_string(STYLE.to_owned()),
-        script => Value::from_safe_string(SCRIPT.to_owned()),
-        style_hash => Value::from_safe_string(hash(STYLE)), script_hash => Value::from_safe_string(hash(SCRIPT)),
+        dress => dressed(STYLE.to_owned() + record.load.as_ref().map_or("", |_| load::html::STYLE), SCRIPT),
+        load => record.load.as_ref().map(|load| load::html::short(load)),
         command => shown(&record.command),
         verdict => verdict(record),
         tiles => tiles(record),
@@ -82,7 +112,7 @@ fn page(record: &RunRecord) -> Result<String, minijinja::Error> {
 }
 
 /// What a Content-Security-Policy calls the hash of an inline style sheet or script (CSP 3 section 2.3.1).
-fn hash(text: &str) -> String {
+pub(in crate::report) fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
@@ -128,14 +158,7 @@ impl Links {
 }
 
 fn verdict(record: &RunRecord) -> Value {
-    let words = standing::verdict_words(record.verdict.result);
-    let mut letters = words.chars();
-    let headline: String = letters
-        .next()
-        .map(|first| first.to_ascii_uppercase())
-        .into_iter()
-        .chain(letters)
-        .collect();
+    let headline = capital(standing::verdict_words(record.verdict.result));
     let (class, mark) = match record.verdict.result {
         VerdictResult::Passed => ("good", "✓"),
         VerdictResult::Failed => ("bad", "✕"),
@@ -148,6 +171,13 @@ fn verdict(record: &RunRecord) -> Value {
         started => shown(&text::instant(&record.started)),
         target => shown(&record.target.address),
     }
+}
+
+/// With a capital at its start.
+pub(in crate::report) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The numbers at the top.
@@ -241,7 +271,7 @@ fn identity(record: &RunRecord) -> Value {
     pairs(facts)
 }
 
-fn pairs(facts: Vec<(&str, String)>) -> Value {
+pub(in crate::report) fn pairs(facts: Vec<(&str, String)>) -> Value {
     list(facts.into_iter().map(|(name, value)| context! { name, value }))
 }
 
@@ -267,7 +297,7 @@ fn mark(standing: Standing) -> &'static str {
     }
 }
 
-fn list(items: impl Iterator<Item = Value>) -> Value {
+pub(in crate::report) fn list(items: impl Iterator<Item = Value>) -> Value {
     Value::from(items.collect::<Vec<Value>>())
 }
 
@@ -280,7 +310,7 @@ fn name(text: &str) -> String {
     text::clip(&visible(text), 24)
 }
 
-fn shown(text: &str) -> String {
+pub(in crate::report) fn shown(text: &str) -> String {
     text::cap(&visible(text), CHARACTERS)
 }
 

@@ -1,8 +1,64 @@
-//! `run.json`: the record as text. The only render that is read back. Pure.
+//! `run.json`: a record as text. The only render that is read back. Pure.
 
-use crate::verify::record::{RunRecord, SCHEMA_VERSION};
-use serde::Deserialize;
+use crate::{
+    load::record::{LOAD_VERSION, LoadRecord},
+    verify::record::{RunRecord, SCHEMA_VERSION},
+};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+/// A version in a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    /// Where it stands, as a JSON pointer (RFC 6901).
+    pub pointer: &'static str,
+    /// Its name in an error.
+    pub name: &'static str,
+    /// The only one that is read.
+    pub number: u32,
+}
+
+/// What a `run.json` can hold.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The version that every such record has.
+    const OWN: Version;
+    /// Versions of records inside it, looked at where they are.
+    const INSIDE: &'static [Version];
+}
+
+const VERIFY: Version = Version {
+    pointer: "/schema_version",
+    name: "schema version",
+    number: SCHEMA_VERSION,
+};
+
+const LOAD: Version = Version {
+    pointer: "/load_version",
+    name: "load version",
+    number: LOAD_VERSION,
+};
+
+impl Record for RunRecord {
+    const OWN: Version = VERIFY;
+    const INSIDE: &'static [Version] = &[Version {
+        pointer: "/load/load_version",
+        ..LOAD
+    }];
+}
+
+impl Record for LoadRecord {
+    const OWN: Version = LOAD;
+    const INSIDE: &'static [Version] = &[];
+}
+
+/// Which record a text holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`RunRecord`], of `verify` and `check`.
+    Verify,
+    /// [`LoadRecord`], of `load`.
+    Load,
+}
 
 /// Why a text is not a record.
 #[derive(Debug, thiserror::Error)]
@@ -12,46 +68,89 @@ pub enum JsonError {
     NotARecord(String),
     /// Of another stocktake.
     #[error(
-        "the record has schema version {found}, this stocktake reads version {SCHEMA_VERSION}; use the stocktake that wrote it (`host.stocktake` in the file names its version)"
+        "the record has {name} {found}, this stocktake reads version {reads}; use the stocktake that wrote it (`host.stocktake` in the file names its version)"
     )]
     Version {
+        /// Which version.
+        name: &'static str,
         /// What the file says.
         found: u64,
+        /// What is read here.
+        reads: u32,
     },
     /// A field that is missing, of another type or unknown.
-    #[error("the record does not have the form of schema version {SCHEMA_VERSION}: {0}")]
-    Form(String),
+    #[error("the record does not have the form of {name} {reads}: {why}")]
+    Form {
+        /// Which version.
+        name: &'static str,
+        /// Its number.
+        reads: u32,
+        /// What and where.
+        why: String,
+    },
 }
 
 /// Pretty, with a final newline; the same record gives the same bytes.
-pub fn render(record: &RunRecord) -> String {
+pub fn render<R: Record>(record: &R) -> String {
     // A record is structs, lists and numbers: serde_json has no reason to fail on it. If that ever changes, the text
     // is one that `parse` refuses, and the test below fails.
     serde_json::to_string_pretty(record).unwrap_or_else(|error| format!("{{ \"error\": \"{error}\" }}")) + "\n"
 }
 
+/// Which record a text holds, by the version that it names.
+pub fn kind(text: &str) -> Result<Kind, JsonError> {
+    let value = value(text)?;
+    match (value.pointer(LOAD.pointer), value.pointer(VERIFY.pointer)) {
+        (Some(_), None) => Ok(Kind::Load),
+        (None, Some(_)) => Ok(Kind::Verify),
+        _ => Err(JsonError::NotARecord(
+            "it names neither `schema_version` nor `load_version`".to_owned(),
+        )),
+    }
+}
+
 /// The record in a text. Nothing is guessed: another version or a field that is not known is refused.
-pub fn parse(text: &str) -> Result<RunRecord, JsonError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        schema_version: u64,
+pub fn parse<R: Record>(text: &str) -> Result<R, JsonError> {
+    let written = value(text)?;
+    let own = R::OWN;
+    if written.pointer(own.pointer).is_none() {
+        let field = own.pointer.trim_start_matches('/');
+        return Err(JsonError::NotARecord(format!("missing field `{field}`")));
     }
-    let versioned: Versioned = serde_json::from_str(text).map_err(|error| JsonError::NotARecord(error.to_string()))?;
-    if versioned.schema_version != u64::from(SCHEMA_VERSION) {
-        return Err(JsonError::Version {
-            found: versioned.schema_version,
-        });
+    for version in [own].iter().chain(R::INSIDE) {
+        let found = written.pointer(version.pointer);
+        let number = found.map(|found| found.as_u64());
+        match number {
+            None => {}
+            Some(Some(found)) if found == u64::from(version.number) => {}
+            Some(Some(found)) => {
+                return Err(JsonError::Version {
+                    name: version.name,
+                    found,
+                    reads: version.number,
+                });
+            }
+            Some(None) => return Err(JsonError::NotARecord(format!("its {} is no number", version.name))),
+        }
     }
-    let form = |error: serde_json::Error| JsonError::Form(error.to_string());
-    let record: RunRecord = serde_json::from_str(text).map_err(form)?;
+    let form = |why: String| JsonError::Form {
+        name: own.name,
+        reads: own.number,
+        why,
+    };
+    // From the text, so that an error has its line and column.
+    let record: R = serde_json::from_str(text).map_err(|error| form(error.to_string()))?;
     // serde looks away from unknown fields beside a unit variant, and an optional field may be left out. What would
     // be lost on the way back is refused here.
-    let written: Value = serde_json::from_str(text).map_err(form)?;
-    let understood = serde_json::to_value(&record).map_err(form)?;
+    let understood = serde_json::to_value(&record).map_err(|error| form(error.to_string()))?;
     match difference(&written, &understood) {
-        Some(path) => Err(JsonError::Form(format!("`{path}` is not known here, or missing"))),
+        Some(path) => Err(form(format!("`{path}` is not known here, or missing"))),
         None => Ok(record),
     }
+}
+
+fn value(text: &str) -> Result<Value, JsonError> {
+    serde_json::from_str(text).map_err(|error| JsonError::NotARecord(error.to_string()))
 }
 
 /// The path of the first place where two values differ.
@@ -76,13 +175,28 @@ fn difference(a: &Value, b: &Value) -> Option<String> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::{load, sample};
 
     #[test]
     fn reads_back_what_it_wrote_byte_for_byte() {
-        for record in [sample::passing(), sample::failing(), sample::hostile()] {
+        for record in [
+            sample::passing(),
+            sample::failing(),
+            sample::hostile(),
+            sample::with_load(),
+        ] {
             let text = render(&record);
-            assert_eq!(render(&parse(&text).unwrap()), text);
+            assert_eq!(render(&parse::<RunRecord>(&text).unwrap()), text);
+            assert_eq!(kind(&text).unwrap(), Kind::Verify);
+        }
+        for record in [
+            load::sample::measured(),
+            load::sample::failing(),
+            load::sample::hostile(),
+        ] {
+            let text = render(&record);
+            assert_eq!(render(&parse::<LoadRecord>(&text).unwrap()), text);
+            assert_eq!(kind(&text).unwrap(), Kind::Load);
         }
     }
 
@@ -105,7 +219,8 @@ mod tests {
             "".to_owned(),
             "[]".to_owned(),
             "{\"run_id\": 1}".to_owned(),
-            text.replacen("\"schema_version\": 2", "\"schema_version\": 1", 1),
+            text.replacen("\"schema_version\": 3", "\"schema_version\": 2", 1),
+            text.replacen("\"schema_version\": 3", "\"schema_version\": \"3\"", 1),
             text.replacen("\"run_id\"", "\"runid\"", 1),
             unknown_case_field,
             beside_a_unit_variant,
@@ -113,8 +228,26 @@ mod tests {
             text.replacen("\"elapsed_ms\": 2345", "\"elapsed_ms\": -1", 1),
         ]
         .iter()
-        .map(|text| parse(text).unwrap_err().to_string())
+        .map(|text| parse::<RunRecord>(text).unwrap_err().to_string())
         .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn a_load_record_is_read_as_strictly() {
+        let text = render(&load::sample::measured());
+        let inside = render(&sample::with_load()).replacen("\"load_version\": 1", "\"load_version\": 2", 1);
+        let mut told: Vec<String> = [
+            text.replacen("\"load_version\": 1", "\"load_version\": 2", 1),
+            text.replacen("\"seed\"", "\"colour\": 1,\n\"seed\"", 1),
+            text.replacen("\"bare_wait_p99\"", "\"bare_wait\"", 1),
+            render(&sample::passing()),
+        ]
+        .iter()
+        .map(|text| parse::<LoadRecord>(text).unwrap_err().to_string())
+        .collect();
+        told.push(parse::<RunRecord>(&inside).unwrap_err().to_string());
+        told.push(kind("{}").unwrap_err().to_string());
         insta::assert_snapshot!(told.join("\n"));
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     coverage::{self, Share},
     escape::{code_span, fence, markdown as text_of},
-    failure,
+    failure, load,
     standing::{self, OnProtocol, Standing},
     text,
 };
@@ -18,7 +18,7 @@ use crate::{
 /// Bytes for the failures.
 const FAILURES_BYTES: usize = 600_000;
 
-/// Bytes for the rows of each other list: seven of them and the failures leave 80,000 for all else.
+/// Bytes for the rows of each other list: eight of them and the failures leave 80,000 for all else.
 const LIST_BYTES: usize = 45_000;
 
 /// Names in one line of what was not exercised.
@@ -53,6 +53,9 @@ pub fn render(record: &RunRecord) -> String {
     without_verdict(record, &mut page);
     residue(record, &mut page);
     caveats(record, &mut page);
+    if let Some(measured) = &record.load {
+        load::markdown::short(measured, &mut page);
+    }
     coverage(record, &mut page);
     page.push_str(&identity(record));
     page
@@ -314,7 +317,7 @@ fn identity(record: &RunRecord) -> String {
 }
 
 /// Rows, and below them how many were cut.
-fn list(rows: impl Iterator<Item = String>, one: &str, many: &str, page: &mut String) {
+pub(in crate::report) fn list(rows: impl Iterator<Item = String>, one: &str, many: &str, page: &mut String) {
     let cut = bounded(rows, LIST_BYTES, page);
     page.push('\n');
     if cut > 0 {
@@ -326,7 +329,7 @@ fn list(rows: impl Iterator<Item = String>, one: &str, many: &str, page: &mut St
 }
 
 /// As many rows as fit into so many bytes; returns how many did not.
-fn bounded(rows: impl Iterator<Item = String>, bytes: usize, page: &mut String) -> u64 {
+pub(in crate::report) fn bounded(rows: impl Iterator<Item = String>, bytes: usize, page: &mut String) -> u64 {
     let (begin, mut cut) = (page.len(), 0);
     for row in rows {
         if cut > 0 || page.len() - begin + row.len() > bytes {
@@ -351,11 +354,11 @@ fn standing_cell(standing: Standing) -> String {
     format!("{} {}", icon(standing), standing.words())
 }
 
-fn foreign(text: &str) -> String {
+pub(in crate::report) fn foreign(text: &str) -> String {
     text_of(&text::cap(text, CHARACTERS))
 }
 
-fn code(text: &str) -> String {
+pub(in crate::report) fn code(text: &str) -> String {
     code_span(&text::cap(text, CHARACTERS))
 }
 
@@ -383,6 +386,13 @@ mod tests {
     }
 
     #[test]
+    fn a_check_shows_grpc_against_rest_in_short() {
+        let page = render(&sample::with_load());
+        let (_, section) = page.split_once("### gRPC against REST").unwrap_or_default();
+        insta::assert_snapshot!(section.split("\n<").next().unwrap_or_default());
+    }
+
+    #[test]
     fn a_hostile_text_stays_text() {
         let page = render(&sample::hostile());
         assert!(!page.chars().any(|c| c.is_control() && c != '\n'), "{page:?}");
@@ -398,6 +408,9 @@ mod tests {
         record.rules = record.rules.into_iter().cycle().take(10_000).collect();
         record.caveats = record.caveats.into_iter().cycle().take(10_000).collect();
         record.verdict.sentence = "x".repeat(2_000_000);
+        if let Some(load) = &mut record.load {
+            load.cells = load.cells.iter().cloned().cycle().take(500).collect();
+        }
         let page = render(&record);
         assert!(page.len() < 1 << 20, "{} bytes", page.len());
         assert!(page.contains("more failures are cut, because GitHub shows no summary above 1 MiB"));

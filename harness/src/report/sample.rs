@@ -112,6 +112,7 @@ pub fn passing() -> RunRecord {
         cases,
         rules,
         coverage: Coverage::default(),
+        load: None,
         residue: vec![residue("product st-8q2m4x-bounds", "")],
         caveats: vec![],
         verdict: Verdict {
@@ -355,6 +356,14 @@ fn on_rest_too(record: &mut RunRecord) {
     }
 }
 
+/// A check: everything held, and gRPC was compared with REST.
+pub fn with_load() -> RunRecord {
+    let mut record = passing();
+    record.command = "check".into();
+    record.load = Some(Box::new(crate::report::load::sample::measured()));
+    record
+}
+
 /// What a hostile target and a hostile scenario would like to smuggle into a report.
 pub const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J</pre></details><script>alert(1)</script><img src=http://evil.example/x>|`````|\n::error::x\r##vso[task.setvariable]]]>&\u{0}\u{ffff}\u{202e}![i](http://evil.example/i) @everyone";
 
@@ -406,6 +415,7 @@ pub fn hostile() -> RunRecord {
     }
     record.coverage.services_not_called.push(bad());
     record.target.not_offered.push((Protocol::Rest, bad()));
+    record.load = Some(Box::new(crate::report::load::sample::hostile()));
     record.target.address = bad();
     record.target.answered_by.push((bad(), 1));
     record.suite.name = bad();

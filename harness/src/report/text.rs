@@ -1,25 +1,9 @@
 //! How numbers, times and lengths are written: the only formatting functions of the reports. Pure.
 
+pub use crate::numbers::{bytes, count, latency, latency_tick, percent, percentile, plural, rate, ratio, ratios, tick};
+
 use chrono::{DateTime, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// A count with thousands separated: `1,000`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count and its noun: `1 case`, `2 cases`.
-pub fn plural(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(n), if n == 1 { one } else { many })
-}
 
 /// A duration given in milliseconds, never rounded up: `12 ms`, `4.2 s`, `2 min 5 s`, `1 h 2 min`.
 pub fn duration(ms: u64) -> String {
@@ -114,15 +98,6 @@ fn split_columns(text: &str, max: usize) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn writes_counts_with_separators() {
-        let written: Vec<String> = [0, 7, 999, 1000, 12_345, 1_000_000].into_iter().map(count).collect();
-        assert_eq!(written, ["0", "7", "999", "1,000", "12,345", "1,000,000"]);
-        assert_eq!(plural(1, "case", "cases"), "1 case");
-        assert_eq!(plural(0, "case", "cases"), "0 cases");
-        assert_eq!(plural(1500, "case", "cases"), "1,500 cases");
-    }
 
     #[test]
     fn writes_durations_without_rounding_up() {

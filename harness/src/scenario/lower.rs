@@ -18,7 +18,8 @@ use super::{
     tree::{Kind, NodeId, Tree},
     written,
 };
-use names::{Known, Place, Var};
+pub(crate) use names::{Dialect, Place};
+use names::{Known, SCENARIO, Var};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -39,8 +40,14 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The pass over one file.
 pub struct Lower<'a, 't> {
-    tree: &'a Tree<'t>,
-    problems: Vec<Problem>,
+    pub(crate) tree: &'a Tree<'t>,
+    pub(crate) problems: Vec<Problem>,
+    /// Which kind of file it is.
+    dialect: &'static Dialect,
+    /// What expressions have read so far: roots, with the field of them.
+    pub(crate) read: BTreeSet<(String, Option<String>)>,
+    /// The fields of roots that are maps with known keys.
+    pub(crate) records: BTreeMap<String, BTreeSet<String>>,
     /// The variables so far.
     vars: Vec<Var>,
     /// The keys of the rows; `None`: there are no rows.
@@ -48,7 +55,7 @@ pub struct Lower<'a, 't> {
     /// The steps so far that have a name.
     known: BTreeMap<String, Known>,
     /// All names of steps in the file, to tell "later" from "unknown".
-    all_ids: BTreeSet<String>,
+    pub(crate) all_ids: BTreeSet<String>,
     /// `service` is written.
     has_service: bool,
     /// The name of the step that is being read.
@@ -57,29 +64,34 @@ pub struct Lower<'a, 't> {
 
 /// Lowers a file. The scenario is complete only when there is no problem.
 pub fn lower(tree: &Tree<'_>, written: &written::Scenario, source: &Source) -> (Option<Scenario>, Vec<Problem>) {
-    let mut pass = Lower {
-        tree,
-        problems: Vec::new(),
-        vars: Vec::new(),
-        row_keys: None,
-        known: BTreeMap::new(),
-        all_ids: BTreeSet::new(),
-        has_service: written.service.is_written(),
-        own: None,
-    };
+    let mut pass = Lower::new(tree, &SCENARIO, written.service.is_written());
     let scenario = pass.scenario(written, source);
     (scenario, pass.problems)
+}
+
+impl<'a, 't> Lower<'a, 't> {
+    /// Nothing is known of the file yet but whether it names a service.
+    pub(crate) fn new(tree: &'a Tree<'t>, dialect: &'static Dialect, has_service: bool) -> Lower<'a, 't> {
+        Lower {
+            tree,
+            problems: Vec::new(),
+            dialect,
+            read: BTreeSet::new(),
+            records: BTreeMap::new(),
+            vars: Vec::new(),
+            row_keys: None,
+            known: BTreeMap::new(),
+            all_ids: BTreeSet::new(),
+            has_service,
+            own: None,
+        }
+    }
 }
 
 impl Lower<'_, '_> {
     fn scenario(&mut self, written: &written::Scenario, source: &Source) -> Option<Scenario> {
         self.required(written);
-        if let Field::Given(version) = &written.version
-            && version.value != 1
-        {
-            let text = format!("version {} of the language is not known", version.value);
-            self.problem(Problem::new(self.tree.span(version.node), text).help("write `version: 1`"));
-        }
+        self.version(&written.version);
         for steps in [&written.setup, &written.steps] {
             self.collect_ids(steps.value().map_or(&[], Vec::as_slice));
         }
@@ -131,18 +143,22 @@ impl Lower<'_, '_> {
         })
     }
 
-    fn problem(&mut self, problem: Problem) {
+    pub(crate) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    pub(crate) fn version(&mut self, version: &Field<u64>) {
+        if let Field::Given(version) = version
+            && version.value != 1
+        {
+            let text = format!("version {} of the language is not known", version.value);
+            self.problem(Problem::new(self.tree.span(version.node), text).help("write `version: 1`"));
+        }
     }
 
     /// Keys without which a file says nothing.
     fn required(&mut self, written: &written::Scenario) {
-        let start = self.tree.span(Tree::ROOT);
-        let start = Span {
-            end: start.start,
-            ..start
-        };
-        let keys = [
+        self.required_keys(&[
             (written.version.is_written(), "version", "write `version: 1`"),
             (written.id.is_written(), "id", "write `id: a_name_of_its_own`"),
             (written.name.is_written(), "name", "say in one line what holds"),
@@ -152,13 +168,7 @@ impl Lower<'_, '_> {
                 "write `effects: read-only` or `effects: writes`",
             ),
             (written.steps.is_written(), "steps", "list what a case does"),
-        ];
-        for (_, key, help) in keys.iter().filter(|(is_written, ..)| !is_written) {
-            if self.is_misspelt(Tree::ROOT, key) {
-                continue;
-            }
-            self.problem(Problem::new(start, format!("the key `{key}` is missing")).help(*help));
-        }
+        ]);
         if let Field::Given(steps) = &written.steps
             && steps.value.is_empty()
         {
@@ -167,8 +177,23 @@ impl Lower<'_, '_> {
         }
     }
 
+    /// Keys of the file, whether they are written, and what to write.
+    pub(crate) fn required_keys(&mut self, keys: &[(bool, &str, &str)]) {
+        let start = self.tree.span(Tree::ROOT);
+        let start = Span {
+            end: start.start,
+            ..start
+        };
+        for (_, key, help) in keys.iter().filter(|(is_written, ..)| !is_written) {
+            if self.is_misspelt(Tree::ROOT, key) {
+                continue;
+            }
+            self.problem(Problem::new(start, format!("the key `{key}` is missing")).help(*help));
+        }
+    }
+
     /// Whether an unknown key of a map is probably meant to be this one: then it is reported already.
-    fn is_misspelt(&self, map: NodeId, key: &str) -> bool {
+    pub(crate) fn is_misspelt(&self, map: NodeId, key: &str) -> bool {
         match &self.tree.node(map).kind {
             Kind::Map(entries) => entries
                 .iter()
@@ -177,12 +202,12 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn id(&mut self, id: &Field<String>) -> Option<Located<String>> {
+    pub(crate) fn id(&mut self, id: &Field<String>) -> Option<Located<String>> {
         let id = id.given()?;
         let span = self.tree.span(id.node);
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if id.value.is_empty() || !id.value.chars().all(allowed) {
-            let text = format!("`{}` cannot be the id of a scenario", short(&id.value));
+            let text = format!("`{}` cannot be the id of a {}", short(&id.value), self.dialect.what);
             self.problem(Problem::new(span, text).help("use lower-case letters, digits and underscores"));
         }
         Some(Located {
@@ -219,7 +244,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn service(&mut self, service: &Given<String>) -> Located<String> {
+    pub(crate) fn service(&mut self, service: &Given<String>) -> Located<String> {
         let span = self.tree.span(service.node);
         if !is_full_name(&service.value) {
             let text = format!("`{}` is not the full name of a service", short(&service.value));
@@ -234,7 +259,7 @@ impl Lower<'_, '_> {
     }
 
     /// Text that stands in a line of a report.
-    fn one_line(&mut self, key: &str, text: &Given<String>) -> String {
+    pub(crate) fn one_line(&mut self, key: &str, text: &Given<String>) -> String {
         let line = text.value.trim();
         if line.is_empty() || line.contains('\n') {
             let sentence = format!("`{key}` must be one line of text");
@@ -273,7 +298,7 @@ impl Lower<'_, '_> {
     }
 
     /// A name that expressions can read.
-    fn identifier(&mut self, name: &Located<String>, what: &str) {
+    pub(crate) fn identifier(&mut self, name: &Located<String>, what: &str) {
         let text = &name.value;
         let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
         let well_formed = text.starts_with(starts) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -307,7 +332,7 @@ impl Lower<'_, '_> {
     }
 
     /// Reports a list or a map that is longer than any that a person writes.
-    fn is_too_long(&mut self, key: NodeId, length: usize) -> bool {
+    pub(crate) fn is_too_long(&mut self, key: NodeId, length: usize) -> bool {
         let too_long = length > de::MOST_ELEMENTS;
         if too_long {
             let text = format!("{} elements here, at most {} can be read", length, de::MOST_ELEMENTS);
@@ -317,7 +342,7 @@ impl Lower<'_, '_> {
     }
 
     /// "expected a list, found the text `x`".
-    fn wrong(&mut self, node: NodeId, expected: &str) {
+    pub(crate) fn wrong(&mut self, node: NodeId, expected: &str) {
         let node = self.tree.node(node);
         if let Some(found) = de::describe(&node.kind) {
             self.problem(Problem::new(node.span, format!("expected {expected}, found {found}")));
@@ -329,7 +354,7 @@ impl Lower<'_, '_> {
     }
 
     /// A time with its unit.
-    fn time(&mut self, given: &Given<Raw>) -> Option<Duration> {
+    pub(crate) fn time(&mut self, given: &Given<Raw>) -> Option<Duration> {
         let node = self.tree.node(given.node);
         let span = node.span;
         match &node.kind {
@@ -345,14 +370,10 @@ impl Lower<'_, '_> {
                 value: Scalar::Str,
                 text,
                 ..
-            } => match humantime::parse_duration(text) {
+            } => match read_time(text, span) {
                 Ok(time) if time.is_zero() => self.problem(Problem::new(span, "a time must be longer than 0")),
-                Ok(time) if time > LONGEST => self.problem(Problem::new(span, "a time can be 24 hours at most")),
                 Ok(time) => return Some(time),
-                Err(_) => {
-                    let problem = Problem::new(span, format!("`{}` is not a time", short(text)));
-                    self.problem(problem.help("write `500ms`, `2s` or `1m`"));
-                }
+                Err(problem) => self.problem(problem),
             },
             Kind::Scalar {
                 value: Scalar::Null, ..
@@ -363,6 +384,18 @@ impl Lower<'_, '_> {
             _ => self.wrong(given.node, "a time such as `500ms`"),
         }
         None
+    }
+}
+
+/// A time with its unit, at most [`LONGEST`]; it may be 0.
+pub(crate) fn read_time(text: &str, span: Span) -> Result<Duration, Problem> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time > LONGEST => Err(Problem::new(span, "a time can be 24 hours at most")),
+        Ok(time) => Ok(time),
+        Err(_) => {
+            let problem = Problem::new(span, format!("`{}` is not a time", short(text)));
+            Err(problem.help("write `500ms`, `2s` or `1m`"))
+        }
     }
 }
 

@@ -272,6 +272,8 @@ pub struct Wait {
     pub within: Duration,
     /// Keeps listening after `until` has held.
     pub settle: Duration,
+    /// As long as this and no longer, where every open stream was ready this soon after its probe was answered. Zero: never.
+    pub prompt: Duration,
     /// May be empty: then `until` is the expectation.
     pub expect: Vec<Expectation>,
 }

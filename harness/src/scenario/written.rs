@@ -157,6 +157,10 @@ pub struct Step {
     /// Keeps listening so long after `until` has held: what must not come would come now. With `wait`.
     #[schemars(schema_with = "duration")]
     pub settle: Field<Raw>,
+    /// Shortens `settle` to this, where each open stream of the case told of its probe this soon after the probe was answered:
+    /// then the target does not look for changes from time to time. With `settle`.
+    #[schemars(schema_with = "duration")]
+    pub prompt: Field<Raw>,
     /// Writes one more `request` on a background step.
     pub send: Field<String>,
     /// Half-closes the requests of a background step.
@@ -321,16 +325,16 @@ fn anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!(true)
 }
 
-fn map_of_anything(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn map_of_anything(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object" })
 }
 
 /// A message is a map, or one expression that yields a map.
-fn message(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn message(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["object", "string"] })
 }
 
-fn requests(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn requests(generator: &mut SchemaGenerator) -> Schema {
     let repeated = generator.subschema_for::<RepeatedRequests>();
     json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["object", "string"] } }, repeated] })
 }
@@ -340,11 +344,11 @@ fn rows(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": row, "minItems": 1 })
 }
 
-fn duration(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "examples": ["500ms", "2s", "1m"] })
 }
 
-fn expression(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn expression(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "description": "A CEL expression, without `${{ }}`." })
 }
 
@@ -361,7 +365,7 @@ fn laws(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A number from 1, or an expression.
-fn count(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "\\$\\{\\{" }] })
 }
 
@@ -380,7 +384,7 @@ fn expect(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// One of the 17 codes, or an expression.
-fn code() -> Schema {
+pub(crate) fn code() -> Schema {
     json_schema!({ "anyOf": [{ "enum": super::status::CODES }, { "type": "string", "pattern": "\\$\\{\\{" }] })
 }
 

@@ -107,7 +107,7 @@ impl<'t> Builder<'t> {
         if self.nodes.is_empty() {
             let end = self.lines.text().len();
             let problem = Problem::new(self.lines.span(0..end.min(1)), "the file is empty")
-                .help("a scenario starts with `version: 1`");
+                .help("a file starts with `version: 1`");
             return (None, vec![problem]);
         }
         (
@@ -139,7 +139,7 @@ impl<'t> Builder<'t> {
                 if self.documents > 1 {
                     let text = "a second document starts here";
                     self.problems
-                        .push(Problem::new(place, text).help("a file is one scenario: drop the `---`"));
+                        .push(Problem::new(place, text).help("a file is one document: drop the `---`"));
                     return Err(Stop);
                 }
                 Ok(())

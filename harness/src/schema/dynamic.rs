@@ -105,7 +105,7 @@ impl DynMsg {
 
     /// As proto JSON of the set fields, with proto field names; a 64-bit integer beyond 2^53 is a string.
     pub fn to_json(&self) -> serde_json::Value {
-        render::to_json(&self.0, 0)
+        render::to_json(&self.0, usize::MAX, 0)
     }
 
     /// In one line, set fields only: `{product_id: "p-7f3c", old_quantity: 11}`.
@@ -115,7 +115,7 @@ impl DynMsg {
 
     /// The same with every text cut after 80 characters: for logs, whatever a message holds.
     pub fn to_short_text(&self) -> String {
-        render::to_text(&render::shorten(self.to_json(), 80))
+        render::to_text(&render::to_json(&self.0, 80, 0))
     }
 }
 

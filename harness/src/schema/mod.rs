@@ -8,7 +8,7 @@ mod json;
 mod load;
 mod reflection;
 mod render;
-mod scalar;
+pub(crate) mod scalar;
 mod shape;
 mod value;
 mod wellknown;

@@ -9,6 +9,7 @@ use buffa_descriptor::reflect::{DynamicMessage, ReflectMessage};
 use buffa_descriptor::{FieldDescriptor, FieldKind, MapKey, SingularKind, Value};
 use cel::objects::{Key, Map};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -190,7 +191,8 @@ fn cel_default(message: &DynamicMessage, kind: FieldKind) -> cel::Value {
     }
 }
 
-pub(super) fn to_json(message: &DynamicMessage, depth: usize) -> Json {
+/// As JSON; longer texts than `most` characters are cut.
+pub(super) fn to_json(message: &DynamicMessage, most: usize, depth: usize) -> Json {
     match wellknown::read(message) {
         Some(Known::Timestamp { seconds, nanos }) => {
             if let Some(text) = wellknown::timestamp_text(seconds, nanos) {
@@ -202,80 +204,80 @@ pub(super) fn to_json(message: &DynamicMessage, depth: usize) -> Json {
                 return Json::String(text);
             }
         }
-        Some(Known::Wrapper(value)) => return json_scalar(&value),
+        Some(Known::Wrapper(value)) => return json_scalar(&value, most),
         Some(Known::Struct(fields)) => {
             let fields = fields
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), to_json(value, depth + 1)));
+                .map(|(name, value)| (name.to_owned(), to_json(value, most, depth + 1)));
             return Json::Object(fields.collect());
         }
-        Some(Known::List(items)) => return items.into_iter().map(|item| to_json(item, depth + 1)).collect(),
+        Some(Known::List(items)) => return items.into_iter().map(|item| to_json(item, most, depth + 1)).collect(),
         Some(Known::Null) => return Json::Null,
         Some(Known::Value(value)) => {
             return match value {
-                Value::Message(inner) => to_json(inner, depth + 1),
-                scalar => json_scalar(scalar),
+                Value::Message(inner) => to_json(inner, most, depth + 1),
+                scalar => json_scalar(scalar, most),
             };
         }
-        Some(Known::Any { type_url, value }) => return json_any(message, type_url, value, depth),
-        Some(Known::FieldMask(paths)) => return Json::String(paths.join(",")),
+        Some(Known::Any { type_url, value }) => return json_any(message, type_url, value, most, depth),
+        Some(Known::FieldMask(paths)) => return shown(paths.join(",").into(), most),
         None => {}
     }
     let mut fields = serde_json::Map::new();
     each_field(message, &mut |name, field, value| {
         if let Some(value) = value {
-            fields.insert(name.to_owned(), json_value(message, field.kind(), value, depth));
+            fields.insert(name.to_owned(), json_value(message, field.kind(), value, most, depth));
         }
     });
     Json::Object(fields)
 }
 
-fn json_any(message: &DynamicMessage, type_url: &str, value: &[u8], depth: usize) -> Json {
+fn json_any(message: &DynamicMessage, type_url: &str, value: &[u8], most: usize, depth: usize) -> Json {
     let mut all = serde_json::Map::new();
     all.insert("@type".to_owned(), Json::from(type_url));
-    match unpack(message, depth).map(|(inner, nested)| (to_json(&inner, depth + 1), nested)) {
+    match unpack(message, depth).map(|(inner, nested)| (to_json(&inner, most, depth + 1), nested)) {
         Some((Json::Object(fields), false)) => all.extend(fields),
         Some((data, _)) => {
             all.insert("value".to_owned(), data);
         }
         None => {
-            all.insert("value".to_owned(), Json::String(BASE64.encode(value)));
+            all.insert("value".to_owned(), shown(BASE64.encode(value).into(), most));
         }
     }
     Json::Object(all)
 }
 
-fn json_value(message: &DynamicMessage, kind: FieldKind, value: &Value, depth: usize) -> Json {
+fn json_value(message: &DynamicMessage, kind: FieldKind, value: &Value, most: usize, depth: usize) -> Json {
     let element = match kind {
         FieldKind::Singular(kind) | FieldKind::List(kind) | FieldKind::Map { value: kind, .. } => kind,
     };
     match value {
         Value::List(items) => items
             .iter()
-            .map(|item| json_element(message, element, item, depth))
+            .map(|item| json_element(message, element, item, most, depth))
             .collect(),
         Value::Map(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, item)| (key_text(key), json_element(message, element, item, depth)));
+                .map(|(key, item)| (key_text(key), json_element(message, element, item, most, depth)));
             Json::Object(entries.collect())
         }
-        single => json_element(message, element, single, depth),
+        single => json_element(message, element, single, most, depth),
     }
 }
 
-fn json_element(message: &DynamicMessage, kind: SingularKind, value: &Value, depth: usize) -> Json {
+fn json_element(message: &DynamicMessage, kind: SingularKind, value: &Value, most: usize, depth: usize) -> Json {
     match value {
-        Value::Message(inner) => to_json(inner, depth + 1),
+        Value::Message(inner) => to_json(inner, most, depth + 1),
         Value::EnumNumber(number) => match enum_name(message, kind, *number) {
             Some(name) => Json::from(name),
             None => Json::from(*number),
         },
-        scalar => json_scalar(scalar),
+        scalar => json_scalar(scalar, most),
     }
 }
 
-fn json_scalar(value: &Value) -> Json {
+fn json_scalar(value: &Value, most: usize) -> Json {
     match value {
         Value::Bool(v) => Json::Bool(*v),
         Value::I32(v) | Value::EnumNumber(v) => Json::from(*v),
@@ -286,8 +288,8 @@ fn json_scalar(value: &Value) -> Json {
         Value::U64(v) => Json::String(v.to_string()),
         Value::F32(v) => json_double(widen(*v)),
         Value::F64(v) => json_double(*v),
-        Value::String(v) => Json::String(v.clone()),
-        Value::Bytes(v) => Json::String(BASE64.encode(v)),
+        Value::String(v) => shown(v.as_str().into(), most),
+        Value::Bytes(v) => shown(BASE64.encode(v).into(), most),
         Value::Message(_) | Value::List(_) | Value::Map(_) => Json::Null,
     }
 }
@@ -332,20 +334,14 @@ fn enum_name(message: &DynamicMessage, kind: SingularKind, number: i32) -> Optio
         .map(|value| value.name())
 }
 
-/// A long text as it is shown: its first `most` characters and its size.
-pub(super) fn shorten(value: Json, most: usize) -> Json {
-    match value {
-        Json::String(text) => match text.char_indices().nth(most) {
-            Some((end, _)) => Json::String(format!("{}… ({} bytes)", &text[..end], text.len())),
-            None => Json::String(text),
-        },
-        Json::Array(items) => items.into_iter().map(|item| shorten(item, most)).collect(),
-        Json::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (name, shorten(value, most)))
-            .collect(),
-        other => other,
-    }
+/// A text; of a long one its first `most` characters and its size.
+fn shown(text: Cow<'_, str>, most: usize) -> Json {
+    // A text of so many bytes has no more characters.
+    let cut = (text.len() > most).then(|| text.char_indices().nth(most)).flatten();
+    Json::String(match cut {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.into_owned(),
+    })
 }
 
 /// JSON in one line, as scenarios write it: keys without quotes where they need none.

@@ -232,7 +232,7 @@ fn remove_quotes(name: &str, kind: &str, text: &str, data: &Data) -> String {
 }
 
 /// Data in a few words, for a sentence.
-pub(super) fn describe(data: &Data) -> String {
+pub(crate) fn describe(data: &Data) -> String {
     match &data.node {
         DataNode::Null => "null".to_owned(),
         DataNode::Bool(value) => value.to_string(),

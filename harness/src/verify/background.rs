@@ -113,6 +113,7 @@ impl<'a> CaseRun<'a> {
         let begun = |received: &Received| (received.headers || received.end.is_some()).then_some(());
         stream.look((Instant::now() + HEAD_START).min(deadline), begun).await;
         let mut probes: Vec<Value> = Vec::new();
+        let mut told: Option<Instant> = None;
         loop {
             let sent = Instant::now();
             let prepared = match prepare(self, &ready.probe, &self.scope) {
@@ -123,6 +124,7 @@ impl<'a> CaseRun<'a> {
             if !self.engine.still_there(&answer).await {
                 return Err(self.not_judged());
             }
+            told.get_or_insert_with(Instant::now);
             if answer.status.code.0 != 0 {
                 let text = format!("the probe was answered {}", answer_text(&prepared.call.method, &answer));
                 return Err(self.fail(name, Mismatch::new(ready.probe.method.span, text)));
@@ -159,6 +161,7 @@ impl<'a> CaseRun<'a> {
         match stream.look(deadline, position).await {
             Some(Ok(before_ready)) => {
                 stream.before_ready = before_ready;
+                stream.lag = told.map(|told| told.elapsed());
                 Ok(())
             }
             Some(Err(end)) => Err(self.not_ready(stream, ready, &end, name).await),
@@ -235,7 +238,7 @@ impl<'a> CaseRun<'a> {
             seen.push(awaited(wait, stream, deadline, &self.scope).await);
         }
         if seen.contains(&Some(true)) && wait.until.is_some() && !wait.settle.is_zero() {
-            sleep(wait.settle).await;
+            sleep(self.settling(wait, streams)).await;
         }
         let mut judgement = Judgement::default();
         let mut wrong = 0;
@@ -285,6 +288,17 @@ impl<'a> CaseRun<'a> {
             self.scope.set(&wait.on.value, values::step(&roots));
         }
         self.conclude(name, judgement)
+    }
+
+    /// How long to listen on: shorter where every open stream has shown that it tells of changes at once. A target that looks for
+    /// changes from time to time is seldom that quick by chance, and not on all streams.
+    fn settling(&self, wait: &Wait, waited_for: &[Stream]) -> Duration {
+        let mut open = self.streams.values().flatten().chain(waited_for);
+        let quick = |stream: &Stream| stream.lag.is_some_and(|lag| lag < wait.prompt);
+        match open.all(quick) {
+            true => wait.settle.min(wait.prompt),
+            false => wait.settle,
+        }
     }
 
     fn judge_wait(

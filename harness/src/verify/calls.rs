@@ -9,7 +9,7 @@ use super::{
     values,
 };
 use crate::{
-    client::{Arrival, Call, Layer, Observation, OpenCall, collect},
+    client::{Arrival, Call, Layer, Observation, OpenCall, Protocol, collect},
     scenario::{
         data::{Data, DataNode},
         expr::{Scope, Value},
@@ -117,7 +117,7 @@ impl<'a> CaseRun<'a> {
             ));
         };
         let key = format!("{}/{}", self.key, wanted.value);
-        let differences = snapshots.compare(&key, &response.to_json(), &self.engine.run_id(self.protocol));
+        let differences = snapshots.compare(&key, &response.to_json(), self.run_id);
         if differences.is_empty() {
             return None;
         }
@@ -147,7 +147,7 @@ impl<'a> CaseRun<'a> {
         coverage.opened(self.protocol, &call.method, requests);
         let open = self.engine.client.open(call).await;
         let observation = match cancel_after {
-            None => collect(open, requests.clone()).await,
+            None => collect(open, requests.as_slice()).await,
             Some(limit) => cancelled(open, requests, limit).await,
         };
         coverage.closed(self.protocol, &call.method, &observation.messages, Some(&observation));
@@ -288,6 +288,11 @@ impl<'a> CaseRun<'a> {
 pub fn prepare(run: &CaseRun<'_>, spec: &CallSpec, scope: &Scope) -> Result<Prepared, Mismatch> {
     let method = run.engine.method(run.scenario, &spec.method.value, spec.undescribed);
     let method = method.ok_or_else(|| Mismatch::new(spec.method.span, format!("no method `{}`", spec.method.value)))?;
+    evaluate(method, spec, scope, run.protocol)
+}
+
+/// The same for a method that is known already.
+pub fn evaluate(method: Method, spec: &CallSpec, scope: &Scope, protocol: Protocol) -> Result<Prepared, Mismatch> {
     let requests = match &spec.requests {
         Requests::One(template) => vec![message(&method, template, scope)?],
         Requests::List(templates) => templates
@@ -327,7 +332,7 @@ pub fn prepare(run: &CaseRun<'_>, spec: &CallSpec, scope: &Scope) -> Result<Prep
     Ok(Prepared {
         call: Call {
             method,
-            protocol: run.protocol,
+            protocol,
             metadata,
             deadline,
             fresh_connection,

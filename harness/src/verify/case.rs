@@ -6,6 +6,7 @@ use super::{
     fold::level_of,
     judge::{self, Seen},
     mismatch::Mismatch,
+    pace::Pace,
     record::LevelName,
     residue::Created,
     stream::Stream,
@@ -45,6 +46,10 @@ pub struct CaseRun<'a> {
     pub scenario: &'a Scenario,
     /// Over which protocol it calls.
     pub protocol: Protocol,
+    /// `run.id`.
+    pub run_id: &'a str,
+    /// With whom it takes its steps.
+    pace: Option<&'a Pace>,
     /// What expressions can read so far.
     pub scope: Scope,
     /// Open background calls by step; several under one id for a `repeat`.
@@ -76,6 +81,7 @@ impl<'a> CaseRun<'a> {
     pub fn new(
         engine: &'a Arc<Engine>,
         (scenario, protocol): (&'a Scenario, Protocol),
+        (run_id, pace): (&'a str, Option<&'a Pace>),
         scope: Scope,
         key: String,
     ) -> CaseRun<'a> {
@@ -83,6 +89,8 @@ impl<'a> CaseRun<'a> {
             engine,
             scenario,
             protocol,
+            run_id,
+            pace,
             scope,
             streams: HashMap::new(),
             timeline: Timeline::new(Instant::now()),
@@ -120,6 +128,9 @@ impl<'a> CaseRun<'a> {
         let (limit, deadline) = (self.scenario.timeout, Instant::now() + self.scenario.timeout);
         for (index, step) in steps.iter().enumerate() {
             let name = step_name(step, index);
+            if let Some(pace) = self.pace {
+                pace.step().await;
+            }
             if engine.interrupted.is_cancelled() {
                 return Err(interrupted());
             }

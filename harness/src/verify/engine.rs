@@ -203,11 +203,13 @@ impl Engine {
 
 /// `pkg.Service/Method`, or a method of the file's service, as service and method.
 pub fn split(scenario: &Scenario, call: &str) -> Option<(String, String)> {
+    split_call(scenario.service.as_ref().map(|service| service.value.as_str()), call)
+}
+
+/// The same with the service of whatever file it is.
+pub fn split_call(service: Option<&str>, call: &str) -> Option<(String, String)> {
     match call.rsplit_once('/') {
         Some((service, method)) => Some((service.to_owned(), method.to_owned())),
-        None => scenario
-            .service
-            .as_ref()
-            .map(|service| (service.value.clone(), call.to_owned())),
+        None => service.map(|service| (service.to_owned(), call.to_owned())),
     }
 }

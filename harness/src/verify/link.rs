@@ -3,7 +3,11 @@
 mod fields;
 mod paths;
 
-use super::{engine::split, residue, run::open_streams};
+use super::{
+    engine::{split, split_call},
+    group::open_streams,
+    residue,
+};
 use crate::{
     scenario::{
         error::{Problem, ScenarioError, suggest},
@@ -20,15 +24,20 @@ use paths::{Kind, Known};
 
 /// Everything that does not fit. A file whose `requires` the target does not offer is not checked: it will be skipped.
 pub fn check(scenario: &Scenario, schema: &Schema, budget: usize) -> Vec<ScenarioError> {
-    let mut link = Link {
-        scenario,
-        schema,
-        known: Known::default(),
-        problems: Vec::new(),
-    };
-    if !link.offered() {
+    let offered = scenario.requires.iter().all(|wanted| {
+        split(scenario, &wanted.value).is_some_and(|(service, method)| schema.method(&service, &method).is_some())
+    });
+    if !offered {
         return Vec::new();
     }
+    let mut link = Link::new(
+        Subject {
+            service: scenario.service.as_ref(),
+            effects: scenario.effects,
+            rules: &scenario.rules,
+        },
+        schema,
+    );
     link.rules();
     for (_, template) in &scenario.vars {
         link.expressions(template, None);
@@ -51,28 +60,44 @@ pub fn check(scenario: &Scenario, schema: &Schema, budget: usize) -> Vec<Scenari
         .collect()
 }
 
-struct Link<'a> {
-    scenario: &'a Scenario,
+/// What of a file bears on its calls.
+pub(crate) struct Subject<'a> {
+    /// The service of calls that name none.
+    pub service: Option<&'a Located<String>>,
+    /// Whether calls may write.
+    pub effects: Effects,
+    /// The rules that the file proves.
+    pub rules: &'a [Located<String>],
+}
+
+/// The check of one file.
+pub(crate) struct Link<'a> {
+    subject: Subject<'a>,
     schema: &'a Schema,
     known: Known,
-    problems: Vec<Problem>,
+    /// What does not fit.
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Link<'a> {
+    /// Nothing is checked yet.
+    pub fn new(subject: Subject<'a>, schema: &'a Schema) -> Link<'a> {
+        Link {
+            subject,
+            schema,
+            known: Known::default(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl Link<'_> {
-    fn offered(&self) -> bool {
-        self.scenario.requires.iter().all(|wanted| {
-            split(self.scenario, &wanted.value)
-                .is_some_and(|(service, method)| self.schema.method(&service, &method).is_some())
-        })
-    }
-
     /// An expectation's rule stands in the file's list; a rule that looks like one of the contract is one.
     fn rules(&mut self) {
-        for rule in &self.scenario.rules {
+        for rule in self.subject.rules {
             let ours = self
-                .scenario
+                .subject
                 .service
-                .as_ref()
                 .is_some_and(|service| service.value == inventory_contract::SERVICE);
             if ours && !RULES.iter().any(|known| known.id == rule.value) {
                 let text = format!("the contract has no rule `{}`", rule.value);
@@ -85,8 +110,8 @@ impl Link<'_> {
     }
 
     fn expectation_rule(&mut self, rule: &Located<String>) {
-        if !self.scenario.rules.iter().any(|known| known.value == rule.value) {
-            let known = self.scenario.rules.iter().map(|rule| rule.value.as_str());
+        if !self.subject.rules.iter().any(|known| known.value == rule.value) {
+            let known = self.subject.rules.iter().map(|rule| rule.value.as_str());
             let text = suggest(
                 format!("`{}` is not among the `rules` of the file", rule.value),
                 &rule.value,
@@ -96,7 +121,8 @@ impl Link<'_> {
         }
     }
 
-    fn steps(&mut self, steps: &[Step]) {
+    /// Steps in order; what they answer can be read by the later ones.
+    pub fn steps(&mut self, steps: &[Step]) {
         for step in steps {
             self.step(step);
             self.steps(&step.defer);
@@ -175,7 +201,7 @@ impl Link<'_> {
     }
 
     /// The method of a call, its requests and metadata checked.
-    fn spec(&mut self, spec: &CallSpec) -> Option<Method> {
+    pub fn spec(&mut self, spec: &CallSpec) -> Option<Method> {
         let method = self.method(spec)?;
         for (_, template) in &spec.metadata {
             self.expressions(template, None);
@@ -184,7 +210,7 @@ impl Link<'_> {
         let described = self.schema.method(&method.service, &method.name);
         let writes = described
             .is_some_and(|method| !method.reads() || (!method.no_side_effects && residue::creates(&method.name)));
-        if self.scenario.effects == Effects::ReadOnly && writes {
+        if self.subject.effects == Effects::ReadOnly && writes {
             let text = format!("`{}` writes, and the file says `effects: read-only`", method.name);
             let help = "reading methods are those that inventory.http.yaml maps to GET, or the descriptor marks NO_SIDE_EFFECTS";
             self.problems.push(Problem::new(spec.method.span, text).help(help));
@@ -213,7 +239,7 @@ impl Link<'_> {
 
     fn method(&mut self, spec: &CallSpec) -> Option<Method> {
         let Located { value: call, span } = &spec.method;
-        let Some((service, name)) = split(self.scenario, call) else {
+        let Some((service, name)) = split_call(self.subject.service.map(|service| service.value.as_str()), call) else {
             let text = format!("`{call}` names no service, and the file has no `service`");
             self.problems
                 .push(Problem::new(*span, text).help("write `service:` at the top, or pkg.Service/Method here"));
@@ -291,7 +317,8 @@ impl Link<'_> {
         }
     }
 
-    fn expressions(&mut self, template: &Template, seen: Option<(&Method, Kind)>) {
+    /// Every expression of a template, read after the steps so far.
+    pub fn expressions(&mut self, template: &Template, seen: Option<(&Method, Kind)>) {
         match &template.node {
             TemplateNode::Expr(expr) => self.expression(expr, seen),
             TemplateNode::Text(parts) => {

@@ -1,17 +1,20 @@
 //! The scenario engine: matrix, run, judge, record.
 
 mod background;
-mod calls;
+pub(crate) mod calls;
 mod case;
 pub mod coverage;
+mod drive;
 pub mod engine;
 pub mod event;
 pub mod fold;
 pub mod glob;
+mod group;
 pub mod judge;
 pub mod link;
 pub mod matrix;
 pub mod mismatch;
+mod pace;
 mod pairing;
 pub mod pattern;
 pub mod record;
@@ -23,4 +26,4 @@ mod stream;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod timeline;
-mod values;
+pub(crate) mod values;

@@ -1,10 +1,10 @@
 //! The record of a verify run, `run.json`: every report is a render of it. Pure.
 
-use crate::client::Protocol;
+use crate::{client::Protocol, load::record::LoadRecord};
 use serde::{Deserialize, Serialize};
 
 /// The version of [`RunRecord`]; another one is refused when a record is read.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct RunRecord {
     pub rules: Vec<RuleRecord>,
     /// What was called, and what was not.
     pub coverage: Coverage,
+    /// gRPC against REST, in short, where the run measured it.
+    pub load: Option<Box<LoadRecord>>,
     /// What stays behind on the target.
     pub residue: Vec<Residue>,
     /// Doubts about the run, each with its remedy.

@@ -7,6 +7,7 @@ use crate::{
         data::DataNode,
         expr::{Scope, Value},
         model::{Action, CallSpec, Requests, Scenario, Step, Template},
+        source::Located,
     },
     schema::{DynMsg, FieldValue, Method},
 };
@@ -28,12 +29,8 @@ const MOST_LOOKED_AT: u64 = 100_000;
 /// The most that one scenario can leave on one protocol: its set-up once, its steps for each row. Equal requests make one
 /// thing; a request that only the run can tell makes one of its own.
 pub fn estimate(scenario: &Scenario) -> u64 {
-    let mut scope = Scope::default();
-    scope.set(
-        "run",
-        values::map([("id", values::text("estimate")), ("protocol", values::text("grpc"))]),
-    );
-    set_vars(scenario, &mut scope);
+    let mut scope = some_run();
+    set_vars(&scenario.vars, &mut scope);
     let mut made = Made::default();
     made.steps(&scenario.setup, &scope);
     if scenario.rows.is_empty() {
@@ -44,15 +41,33 @@ pub fn estimate(scenario: &Scenario) -> u64 {
         if let Ok(fields) = row.fields.value(&scope) {
             scope.set("row", fields);
         }
-        set_vars(scenario, &mut scope);
+        set_vars(&scenario.vars, &mut scope);
         made.steps(&scenario.steps, &scope);
     }
     made.unknown.saturating_add(made.known.len() as u64)
 }
 
-fn set_vars(scenario: &Scenario, scope: &mut Scope) {
+/// The same for steps that run once.
+pub fn estimate_once(vars: &[(Located<String>, Template)], steps: &[Step]) -> u64 {
+    let mut scope = some_run();
+    set_vars(vars, &mut scope);
+    let mut made = Made::default();
+    made.steps(steps, &scope);
+    made.unknown.saturating_add(made.known.len() as u64)
+}
+
+fn some_run() -> Scope {
+    let mut scope = Scope::default();
+    scope.set(
+        "run",
+        values::map([("id", values::text("estimate")), ("protocol", values::text("grpc"))]),
+    );
+    scope
+}
+
+fn set_vars(templates: &[(Located<String>, Template)], scope: &mut Scope) {
     let mut vars: HashMap<String, Value> = HashMap::new();
-    for (name, template) in &scenario.vars {
+    for (name, template) in templates {
         if let Ok(value) = template.value(scope) {
             vars.insert(name.value.clone(), value);
             scope.set("vars", Value::from(vars.clone()));

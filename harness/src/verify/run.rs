@@ -1,39 +1,28 @@
-//! Drives all cases of a matrix: what runs beside what, and in which order. One loop numbers the events.
-//!
-//! 1. Scenarios that guard the streams, alone. If one fails, cases with background streams run one at a time.
-//! 2. All others, so many groups at once, within the budget of open streams.
-//! 3. Exclusive scenarios, one at a time.
+//! Runs a matrix: one loop numbers the events of all groups, and each group runs its cases here. `drive` says what runs
+//! beside what.
 
 use super::{
     case::{CaseRun, Stop},
+    drive::drive,
     engine::{Engine, split},
     event::EventKind,
+    group::{Group, groups},
     matrix::Case,
     mismatch::{Mismatch, weightiest},
+    pace::Pace,
     record::{CaseRecord, LevelName, Outcome, Residue},
 };
 use crate::client::Protocol;
 use crate::scenario::{
     expr::Scope,
-    model::{Action, Effects, Scenario, Step},
+    model::{Effects, Scenario},
 };
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-    time::Instant,
-};
-
-/// The cases of one scenario on one protocol: they share a set-up and run in order.
-#[derive(Clone)]
-struct Group {
-    cases: Vec<Case>,
-    streams: usize,
-}
+use tokio::{sync::mpsc, time::Instant};
 
 /// What a run has produced beside its events.
 #[derive(Debug, Default)]
@@ -80,113 +69,6 @@ pub async fn run(engine: &Arc<Engine>, matrix: &[Case], mut listen: impl FnMut(E
     produced
 }
 
-fn groups(matrix: &[Case]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for case in matrix {
-        match groups.last_mut() {
-            Some(group)
-                if group.cases.last().is_some_and(|last| {
-                    Arc::ptr_eq(&last.scenario, &case.scenario) && last.protocol == case.protocol
-                }) =>
-            {
-                group.cases.push(case.clone());
-            }
-            _ => groups.push(Group {
-                streams: open_streams(&case.scenario),
-                cases: vec![case.clone()],
-            }),
-        }
-    }
-    groups
-}
-
-/// How many background streams a case of the scenario has open at the most; a computed repeat counts as the budget.
-pub fn open_streams(scenario: &Scenario) -> usize {
-    let opened = |step: &Step| match &step.action {
-        Action::Background(background) => match background.repeat.as_ref().map(|count| &count.node) {
-            None => 1,
-            Some(crate::scenario::model::TemplateNode::Int(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
-            Some(_) => usize::MAX,
-        },
-        _ => 0,
-    };
-    scenario.steps.iter().map(opened).fold(0, usize::saturating_add)
-}
-
-async fn drive(engine: Arc<Engine>, groups: Vec<Group>, events: mpsc::Sender<EventKind>) {
-    let of = |wanted: fn(&Scenario) -> bool| -> Vec<Group> {
-        groups
-            .iter()
-            .filter(|group| group.cases.first().is_some_and(|case| wanted(&case.scenario)))
-            .cloned()
-            .collect()
-    };
-    for group in of(|s| s.guards_streams) {
-        if alone(&engine, group, &events).await {
-            engine.note_closes_badly();
-        }
-    }
-
-    let normal = of(|s| !s.guards_streams && !s.exclusive);
-    let (serial, parallel): (Vec<Group>, Vec<Group>) = normal
-        .into_iter()
-        .partition(|group| engine.closes_badly() && group.streams > 0);
-    let jobs = Arc::new(Semaphore::new(engine.options.jobs.max(1)));
-    let budget = Arc::new(Semaphore::new(engine.options.stream_budget.max(1)));
-    let mut running = JoinSet::new();
-    for group in parallel {
-        let (engine, events, jobs, budget) = (engine.clone(), events.clone(), jobs.clone(), budget.clone());
-        running.spawn(async move {
-            // A group that cannot have its permits at once waits for them without holding a job.
-            let wanted = u32::try_from(group.streams.min(engine.options.stream_budget)).unwrap_or(1);
-            let Ok(streams) = budget.acquire_many_owned(wanted).await else {
-                return;
-            };
-            let Ok(job) = jobs.acquire_owned().await else { return };
-            let opened = wanted > 0;
-            run_group(&engine, group, &events).await;
-            drop(job);
-            if opened && !over(&engine) {
-                engine.drain(false).await;
-            }
-            drop(streams);
-        });
-    }
-    while running.join_next().await.is_some() {}
-    for group in serial {
-        alone(&engine, group, &events).await;
-    }
-    for group in of(|s| !s.guards_streams && s.exclusive) {
-        alone(&engine, group, &events).await;
-    }
-    if let Some(reason) = engine.lost() {
-        // Nobody listens any more only when the run is over.
-        let _ = events
-            .send(EventKind::TargetLost {
-                reason: reason.to_owned(),
-            })
-            .await;
-    }
-}
-
-/// Runs a group with the target to itself; answers whether a case failed.
-async fn alone(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<EventKind>) -> bool {
-    let streams = group.streams > 0;
-    let (own, own_events) = (engine.clone(), events.clone());
-    // In a task of its own: a panic costs this group and not those after it.
-    let failed = tokio::spawn(async move { run_group(&own, group, &own_events).await }).await;
-    let failed = failed.unwrap_or(true);
-    if streams && !over(engine) {
-        engine.drain(failed).await;
-    }
-    failed
-}
-
-/// Nothing more will be opened: there is nothing to drain for.
-fn over(engine: &Engine) -> bool {
-    engine.interrupted.is_cancelled() || engine.lost().is_some()
-}
-
 /// Why a scenario is not run at all.
 fn skipped(engine: &Engine, scenario: &Scenario) -> Option<String> {
     let options = &engine.options;
@@ -225,7 +107,17 @@ fn without_rest(engine: &Engine, scenario: &Scenario) -> Option<Outcome> {
     unmapped.map(|reason| Outcome::Skipped { reason })
 }
 
-async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<EventKind>) -> bool {
+/// How a group runs.
+#[derive(Debug, Default)]
+pub struct Manner {
+    /// It has run before, and must not meet what it left then.
+    pub again: bool,
+    /// With whom it takes its steps.
+    pub pace: Option<Pace>,
+}
+
+/// Runs the cases of a group; answers whether one failed.
+pub async fn run_group(engine: &Arc<Engine>, group: Group, manner: Manner, events: &mpsc::Sender<EventKind>) -> bool {
     let Some(first) = group.cases.first() else { return false };
     let scenario = first.scenario.clone();
     let mut send = Sender { events, failed: false };
@@ -257,15 +149,26 @@ async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<Eve
         return false;
     }
 
+    let run_id = match manner.again {
+        true => format!("{}-again", engine.run_id(first.protocol)),
+        false => engine.run_id(first.protocol),
+    };
+    let manner = (run_id.as_str(), manner.pace.as_ref());
     let mut scope = Scope::default();
     scope.set(
         "run",
         super::values::map([
-            ("id", super::values::text(&engine.run_id(first.protocol))),
+            ("id", super::values::text(&run_id)),
             ("protocol", super::values::text(first.protocol.name())),
         ]),
     );
-    let mut setup = CaseRun::new(engine, (&scenario, first.protocol), scope, scenario.id.value.clone());
+    let mut setup = CaseRun::new(
+        engine,
+        (&scenario, first.protocol),
+        manner,
+        scope,
+        scenario.id.value.clone(),
+    );
     let mut began = Instant::now();
     let mut prepared = setup.define_vars(true);
     if prepared.is_ok() {
@@ -279,7 +182,7 @@ async fn run_group(engine: &Arc<Engine>, group: Group, events: &mpsc::Sender<Eve
                 let key = case
                     .row_name()
                     .map_or(scenario.id.value.clone(), |row| format!("{}[{row}]", scenario.id.value));
-                let mut run = CaseRun::new(engine, (&scenario, first.protocol), setup.scope.clone(), key);
+                let mut run = CaseRun::new(engine, (&scenario, first.protocol), manner, setup.scope.clone(), key);
                 let stop = one_case(&mut run, case).await;
                 run.clean_up().await;
                 send.left(&run).await;

@@ -25,6 +25,8 @@ pub struct Stream {
     pub opened: Instant,
     /// How many messages came before it was ready, the last probe's included.
     pub before_ready: usize,
+    /// From the answer to the first probe until all effects of probes had come; `None` without probes.
+    pub lag: Option<Duration>,
     /// Whether a `wait` has seen its end: then nobody is surprised by it.
     pub end_seen: bool,
     /// How many of its messages stand in the timeline.
@@ -69,6 +71,7 @@ impl Stream {
             method,
             opened,
             before_ready: 0,
+            lag: None,
             end_seen: false,
             noted: 0,
             shared,

@@ -5,6 +5,8 @@ mod connecting;
 mod reflecting;
 mod rest;
 
+pub use rest::{answer, chunked, rest_get, rest_watch, saying};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
@@ -16,10 +18,10 @@ use stocktake::schema::{DynMsg, Method, Schema};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Long enough for a machine under load; no test waits for it to pass.
-const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(30);
 
 /// A peer that treats each connection as told.
-async fn peer<F, T>(treat: F) -> SocketAddr
+pub async fn peer<F, T>(treat: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> T + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
@@ -35,7 +37,7 @@ where
 }
 
 /// An HTTP/2 server that treats each request as told.
-async fn h2_peer<F, T>(treat: F) -> SocketAddr
+pub async fn h2_peer<F, T>(treat: F) -> SocketAddr
 where
     F: Fn(Request<h2::RecvStream>, SendResponse<Bytes>) -> T + Clone + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
@@ -58,7 +60,7 @@ fn client_with(address: SocketAddr, options: Options) -> Client {
     Client::new(Target::parse(&format!("http://{address}")).unwrap(), options).unwrap()
 }
 
-fn client(address: SocketAddr) -> Client {
+pub fn client(address: SocketAddr) -> Client {
     client_with(
         address,
         Options {
@@ -72,7 +74,7 @@ fn method(name: &str) -> Method {
     Schema::built_in().method("inventory.InventoryService", name).unwrap()
 }
 
-fn call(name: &str) -> Call {
+pub fn call(name: &str) -> Call {
     Call {
         method: method(name),
         protocol: Protocol::Grpc,
@@ -84,27 +86,27 @@ fn call(name: &str) -> Call {
 }
 
 /// GetProduct with an empty request, read to its end.
-async fn get(address: SocketAddr) -> Observation {
+pub async fn get(address: SocketAddr) -> Observation {
     let call = call("GetProduct");
     let request = call.method.input.new_message();
     collect(client(address).open(&call).await, vec![request]).await
 }
 
 /// WatchStockChanges with an empty request, read to its end.
-async fn watch(address: SocketAddr) -> Observation {
+pub async fn watch(address: SocketAddr) -> Observation {
     let call = call("WatchStockChanges");
     let request = call.method.input.new_message();
     collect(client(address).open(&call).await, vec![request]).await
 }
 
-fn head(content_type: &str) -> Response<()> {
+pub fn head(content_type: &str) -> Response<()> {
     Response::builder()
         .header("content-type", content_type)
         .body(())
         .unwrap()
 }
 
-fn trailers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+pub fn trailers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs
         .iter()
         .map(|(key, value)| (http::HeaderName::from_static(key), value.parse().unwrap()))
@@ -112,7 +114,7 @@ fn trailers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 /// A message with its five bytes.
-fn framed(flags: u8, message: &[u8]) -> Bytes {
+pub fn framed(flags: u8, message: &[u8]) -> Bytes {
     let mut out = BytesMut::new();
     out.put_u8(flags);
     out.put_u32(message.len() as u32);
@@ -121,7 +123,7 @@ fn framed(flags: u8, message: &[u8]) -> Bytes {
 }
 
 /// `Product { id: "p-1" }` in protobuf.
-const PRODUCT: &[u8] = b"\x0a\x03p-1";
+pub const PRODUCT: &[u8] = b"\x0a\x03p-1";
 
 /// Text of a field of the first message.
 fn text(message: &DynMsg) -> String {

@@ -7,10 +7,15 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use stocktake::scenario::{
-    self,
-    expr::{Expr, Scope, Value},
-    source::{SourceFile, Span},
+use stocktake::{
+    load::workload::{self, link},
+    scenario::{
+        self,
+        error::ScenarioError,
+        expr::{Expr, Scope, Value},
+        source::{SourceFile, Span},
+    },
+    schema::Schema,
 };
 
 /// Pieces that mean something to YAML, to the language or to CEL.
@@ -171,10 +176,10 @@ fn mutate(random: &mut Random, files: &[String], text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn files() -> Vec<String> {
+fn files(folders: &[&str]) -> Vec<String> {
     let mut files = Vec::new();
-    for room in ["parse", "invalid"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(room);
+    for folder in folders {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -205,16 +210,15 @@ fn is_sound(text: &str) -> bool {
     !text.contains("gave up on this file") && !text.contains("cannot be read; write it in a simpler form")
 }
 
-#[test]
-fn no_file_makes_the_parser_panic() {
-    let files = files();
+/// Reads mutated files until the time is over.
+fn hammer(files: &[String], read: impl Fn(&str) -> Result<(), Vec<ScenarioError>>) {
     let mut random = Random(seed());
     let start = Instant::now();
     let mut tried = 0;
     while tried < 50 || start.elapsed() < budget() {
-        let original = random.of(&files).clone();
-        let text = mutate(&mut random, &files, &original);
-        if let Err(errors) = scenario::parse(SourceFile::new("fuzz.yaml", text.clone())) {
+        let original = random.of(files).clone();
+        let text = mutate(&mut random, files, &original);
+        if let Err(errors) = read(&text) {
             assert!(!errors.is_empty(), "refused without a word:\n{text}");
             for error in errors {
                 let shown = error.render();
@@ -231,6 +235,29 @@ fn no_file_makes_the_parser_panic() {
         }
         tried += 1;
     }
+}
+
+#[test]
+fn no_file_makes_the_parser_panic() {
+    let files = files(&["tests/cases/parse", "tests/cases/invalid"]);
+    hammer(&files, |text| {
+        scenario::parse(SourceFile::new("fuzz.yaml", text)).map(drop)
+    });
+}
+
+#[test]
+fn no_file_makes_the_reader_of_workloads_panic() {
+    let files = files(&["tests/cases/invalid-load", "../scenarios/load"]);
+    let schema = Schema::built_in();
+    hammer(&files, |text| {
+        let source = SourceFile::new("fuzz.yaml", text);
+        let workload = workload::parse(source, &|name| Ok(format!("id,{name}\n1,2\n")))?;
+        assert!(workload.cells.iter().all(|cell| cell.wrong().is_none()) && !workload.cells.is_empty());
+        match link::check(&workload, &schema, &workload.legs) {
+            errors if errors.is_empty() => Ok(()),
+            errors => Err(errors),
+        }
+    });
 }
 
 #[test]

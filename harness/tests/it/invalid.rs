@@ -1,11 +1,15 @@
-//! The fixture rooms of the language: `cases/parse` holds files that are right, `cases/invalid` files with mistakes, each
-//! beside the text that is shown. `STOCKTAKE_BLESS=1` rewrites the texts.
+//! The fixture rooms of the language: `cases/parse` holds files that are right, `cases/invalid` scenarios with mistakes and
+//! `cases/invalid-load` workloads with mistakes, each beside the text that is shown. `STOCKTAKE_BLESS=1` rewrites the texts.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-use stocktake::scenario::{self, source::SourceFile};
+use stocktake::{
+    load::workload::{self, link},
+    scenario::{self, error::ScenarioError, source::SourceFile},
+    schema::Schema,
+};
 
 fn room(name: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
@@ -21,9 +25,24 @@ fn room(name: &str) -> Vec<PathBuf> {
 /// What is shown for a file, under the name that it has in its room; nothing when the file is right.
 fn shown(room: &str, path: &Path) -> String {
     let name = format!("{room}/{}", path.file_name().unwrap().to_str().unwrap());
-    match scenario::parse(SourceFile::new(name, fs::read_to_string(path).unwrap())) {
-        Ok(_) => String::new(),
-        Err(errors) => errors.iter().map(|error| error.render()).collect::<Vec<_>>().join("\n"),
+    let source = SourceFile::new(name, fs::read_to_string(path).unwrap());
+    let errors = match room {
+        "invalid-load" => mistakes_of_workload(source, path.parent().unwrap()),
+        _ => scenario::parse(source).err().unwrap_or_default(),
+    };
+    errors.iter().map(|error| error.render()).collect::<Vec<_>>().join("\n")
+}
+
+/// Of the file itself, and where it has none, of the file against the contract.
+fn mistakes_of_workload(source: scenario::source::Source, folder: &Path) -> Vec<ScenarioError> {
+    let beside = |name: &str| match fs::read_to_string(folder.join(name)) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("there is no such file".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    match workload::parse(source, &beside) {
+        Ok(workload) => link::check(&workload, &Schema::built_in(), &workload.legs),
+        Err(errors) => errors,
     }
 }
 
@@ -36,14 +55,14 @@ fn right_files_are_read() {
     }
 }
 
-#[test]
-fn every_mistake_is_shown_at_its_place() {
+/// Holds every file of a room against its text.
+fn every_mistake_is_shown(room_name: &str, least: usize) {
     let bless = std::env::var_os("STOCKTAKE_BLESS").is_some();
-    let files = room("invalid");
-    assert!(files.len() >= 45, "{} fixtures", files.len());
+    let files = room(room_name);
+    assert!(files.len() >= least, "{} fixtures", files.len());
     let mut wrong = Vec::new();
     for path in files {
-        let shown = shown("invalid", &path);
+        let shown = shown(room_name, &path);
         assert!(!shown.is_empty(), "{} has no mistake", path.display());
         let expected = path.with_extension("out");
         if bless {
@@ -57,10 +76,23 @@ fn every_mistake_is_shown_at_its_place() {
 }
 
 #[test]
+fn every_mistake_is_shown_at_its_place() {
+    every_mistake_is_shown("invalid", 45);
+}
+
+#[test]
+fn every_mistake_of_a_workload_is_shown_at_its_place() {
+    every_mistake_is_shown("invalid-load", 90);
+}
+
+#[test]
 fn no_expected_text_is_without_its_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/invalid");
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        assert!(path.with_extension("yaml").exists(), "{}", path.display());
+    for room in ["invalid", "invalid-load"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(room);
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_text = path.extension().is_some_and(|extension| extension == "out");
+            assert!(!is_text || path.with_extension("yaml").exists(), "{}", path.display());
+        }
     }
 }

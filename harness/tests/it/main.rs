@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod client;
+mod compare;
 mod contract;
 mod crash;
 mod editions;
@@ -10,8 +11,13 @@ mod faults;
 mod foreign;
 mod fuzz;
 mod healthy;
+mod histograms;
 mod hostile;
 mod invalid;
+#[cfg(feature = "goose")]
+mod journeys;
+mod load;
+mod load_page;
 mod offer;
 mod openapi;
 mod page;
@@ -25,3 +31,5 @@ mod targets;
 mod tidy;
 mod transcoder;
 mod verify;
+mod wire;
+mod workload;

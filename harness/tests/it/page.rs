@@ -55,6 +55,15 @@ fn hostile() -> RunRecord {
     record
 }
 
+/// A check: the sample with a comparison of gRPC and REST in it.
+fn check() -> RunRecord {
+    let mut record = sample();
+    let load = store::read_load(&root().join("harness/tests/cases/load/run.json")).unwrap();
+    record.command = "check".to_owned();
+    record.load = Some(Box::new(load));
+    record
+}
+
 /// A page in a file, which lives as long as the folder.
 fn written(folder: &Path, name: &str, record: &RunRecord) -> std::path::PathBuf {
     let file = folder.join(name);
@@ -94,6 +103,7 @@ fn the_page_is_silent_and_fits_the_screen() {
     let pages = [
         ("sample", written(folder.path(), "sample.html", &sample())),
         ("hostile", written(folder.path(), "hostile.html", &hostile())),
+        ("check", written(folder.path(), "check.html", &check())),
     ];
     let mut browser = Browser::start(&chromium);
     for (name, page) in &pages {

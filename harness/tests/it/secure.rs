@@ -12,7 +12,7 @@ const READER: &str = "reader-3f9c2ab77d10e6";
 const WRITER: &str = "writer-81c04d2e5fb6a9";
 
 /// A folder with what a server needs: a certificate of its own authority, its key, and two tokens.
-fn setup() -> TempDir {
+pub fn setup() -> TempDir {
     let folder = TempDir::new().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

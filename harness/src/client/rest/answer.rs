@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use std::error::Error;
 
 /// More is no error that a service tells.
-pub(super) const LONGEST_ERROR: usize = 1 << 20;
+pub(crate) const LONGEST_ERROR: usize = 1 << 20;
 
 /// What one element of a stream is.
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// A message, and what of it the type does not know.
     Message(DynMsg, Option<String>),
     /// The status that ends the call.
@@ -24,13 +24,13 @@ pub(super) enum Meaning {
 }
 
 /// `application/json`, `application/x-ndjson`, `application/problem+json` and their kin.
-pub(super) fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.to_ascii_lowercase().contains("json")
 }
 
 /// A message, from the JSON of all of it or of one field.
-pub(super) fn decode(
+pub(crate) fn decode(
     text: &[u8],
     ty: &MessageType,
     response_body: Option<&str>,
@@ -44,7 +44,7 @@ pub(super) fn decode(
 }
 
 /// An element of a stream.
-pub(super) fn of_stream(text: &[u8], ty: &MessageType, response_body: Option<&str>) -> Result<Meaning, String> {
+pub(crate) fn of_stream(text: &[u8], ty: &MessageType, response_body: Option<&str>) -> Result<Meaning, String> {
     let wrapped = |key: &str| {
         let is_field = response_body.is_none() && ty.field(key).is_some();
         (!is_field && first_key(text) == Some(key.as_bytes()))
@@ -84,23 +84,48 @@ fn only_value(text: &[u8], key: &str) -> Option<Value> {
 
 /// The status in the body of an error; `types` for its details.
 pub(super) fn of_error(body: &[u8], types: &MessageType) -> Option<Status> {
-    let Value::Object(object) = serde_json::from_slice(body).ok()? else {
+    status(&told(body)?, types)
+}
+
+/// The code alone of the status in the body of an error.
+pub(crate) fn code_of_error(body: &[u8]) -> Option<Code> {
+    code(&told(body)?)
+}
+
+/// The code of the status with which a stream ends, where this element of it is one.
+pub(crate) fn code_in_stream(text: &[u8]) -> Option<Code> {
+    if first_key(text) != Some(b"error") {
         return None;
-    };
-    match object.get("error") {
-        Some(Value::Object(error)) => status(error, types),
-        // grpc-gateway v1 repeats the message under `error`.
-        _ => status(&object, types),
+    }
+    match only_value(text, "error")? {
+        Value::Object(error) => code(&error),
+        _ => None,
     }
 }
 
-fn status(object: &Map<String, Value>, types: &MessageType) -> Option<Status> {
+/// The object that tells a status, in any of its forms.
+fn told(body: &[u8]) -> Option<Map<String, Value>> {
+    let Value::Object(mut object) = serde_json::from_slice(body).ok()? else {
+        return None;
+    };
+    match object.get_mut("error") {
+        Some(Value::Object(error)) => Some(std::mem::take(error)),
+        // grpc-gateway v1 repeats the message under `error`.
+        _ => Some(object),
+    }
+}
+
+fn code(object: &Map<String, Value>) -> Option<Code> {
     let by_name = || Code::from_name(object.get("status")?.as_str()?);
     let by_number = || {
         let number = u8::try_from(object.get("code")?.as_u64()?).ok()?;
         (1..=16).contains(&number).then_some(Code(number))
     };
-    let code = by_name().or_else(by_number)?;
+    by_name().or_else(by_number)
+}
+
+fn status(object: &Map<String, Value>, types: &MessageType) -> Option<Status> {
+    let code = code(object)?;
     let message = object.get("message").and_then(Value::as_str).unwrap_or_default();
     let details = object.get("details").and_then(Value::as_array);
     Some(Status {

@@ -3,12 +3,14 @@
 //! `request` sends, `connection` keeps connections, `split` finds the JSON values in a stream of bytes, `answer` says what
 //! they mean.
 
-mod answer;
+pub(crate) mod answer;
 mod connection;
-mod request;
+pub(crate) mod request;
 mod split;
 
+pub(crate) use answer::{LONGEST_ERROR, code_in_stream, code_of_error, is_json};
 pub(super) use connection::{Pool, probe};
+pub(crate) use split::{Piece, Splitter};
 
 use super::connection::Shared;
 use super::failure::explain_http;
@@ -24,7 +26,6 @@ use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use request::{Began, Failure};
-use split::{Piece, Splitter};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::client::{Call, Code, ConnectError};
 use crate::schema::{DynMsg, HttpRequest};
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::error::Error;
@@ -109,8 +109,14 @@ pub(super) async fn send(
 fn head(call: &Call, shared: &Shared, made: &HttpRequest, body: &Outgoing, http2: bool) -> Result<Request<()>, String> {
     let method = Method::from_bytes(made.verb.as_bytes()).map_err(|_| format!("`{}` is no method", made.verb))?;
     let mut request = bare_head(shared, method, &made.path_and_query, http2)?;
-    let headers = request.headers_mut();
-    if !matches!(body, Outgoing::Whole(None)) {
+    let has_body = !matches!(body, Outgoing::Whole(None));
+    call_headers(request.headers_mut(), has_body, call)?;
+    Ok(request)
+}
+
+/// What a call adds to the headers that all requests have.
+fn call_headers(headers: &mut HeaderMap, has_body: bool, call: &Call) -> Result<(), String> {
+    if has_body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let accepted = match call.method.server_streaming {
@@ -127,7 +133,46 @@ fn head(call: &Call, shared: &Shared, made: &HttpRequest, body: &Outgoing, http2
         }
         add(headers, key, value)?;
     }
-    Ok(request)
+    Ok(())
+}
+
+/// What all requests have beside their head line and `host`.
+fn common_headers(headers: &mut HeaderMap, metadata: &[(String, Vec<u8>)]) -> Result<(), String> {
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (key, value) in metadata {
+        add(headers, key, value)?;
+    }
+    Ok(())
+}
+
+/// The headers of a call over REST, without `host`; `common` is the metadata of every call.
+pub(crate) fn headers(call: &Call, has_body: bool, common: &[(String, Vec<u8>)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    common_headers(&mut headers, common)?;
+    call_headers(&mut headers, has_body, call)?;
+    Ok(headers)
+}
+
+/// What stands before an element of the array of a client stream.
+fn before(count: u64) -> &'static str {
+    if count == 0 { "[" } else { ",\n" }
+}
+
+/// What stands after the last one.
+fn after(count: u64) -> &'static str {
+    if count == 0 { "[]" } else { "]" }
+}
+
+/// The body of a client stream whose messages are known.
+pub(crate) fn array(messages: &[DynMsg]) -> Result<String, String> {
+    let mut text = String::new();
+    for (message, count) in messages.iter().zip(0..) {
+        text.push_str(before(count));
+        text.push_str(&message.to_proto_json()?);
+    }
+    text.push_str(after(messages.len() as u64));
+    Ok(text)
 }
 
 /// What all requests have: where to, and what is sent with every call.
@@ -150,11 +195,7 @@ pub(super) fn bare_head(shared: &Shared, method: Method, path: &str, http2: bool
         let host = HeaderValue::from_str(&authority).map_err(|_| format!("`{authority}` is no host"))?;
         headers.insert(HOST, host);
     }
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    for (key, value) in &shared.options.metadata {
-        add(headers, key, value)?;
-    }
+    common_headers(headers, &shared.options.metadata)?;
     Ok(request)
 }
 
@@ -187,7 +228,7 @@ impl Body for Outgoing {
         };
         let text = match ready!(messages.poll_recv(cx)) {
             Some(message) => {
-                let before = if *count == 0 { "[" } else { ",\n" };
+                let before = before(*count);
                 *count += 1;
                 match message.to_proto_json() {
                     Ok(json) => format!("{before}{json}"),
@@ -196,7 +237,7 @@ impl Body for Outgoing {
             }
             None => {
                 *ended = true;
-                if *count == 0 { "[]".to_owned() } else { "]".to_owned() }
+                after(*count).to_owned()
             }
         };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))))

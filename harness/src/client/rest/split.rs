@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Puts values together from bytes as they arrive, wherever they are cut.
 #[derive(Default)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     buffer: BytesMut,
     /// How much of the buffer has been looked at: it ends within the value that begins the buffer.
     looked: usize,
@@ -44,7 +44,7 @@ enum Value {
 
 /// What the buffer holds next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// The text of a whole value.
     Value(Bytes),
     /// No JSON, or too much of it.

@@ -54,6 +54,20 @@ impl Progress {
         }
     }
 
+    /// Shows a line of words alone.
+    pub(super) fn line(output: Output, columns: usize) -> Progress {
+        let progress = Progress::new(output, columns, 0);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+
+    /// The words of a line that was made by [`Progress::line`].
+    pub(super) fn says(&self, words: String) {
+        self.bar.set_message(words);
+    }
+
     /// A case begins.
     pub(super) fn started(&mut self, case: &str) {
         self.running.push(case.to_owned());

@@ -6,6 +6,7 @@ use crate::{
         escape::visible,
         failure::Layout,
         line::{Line, Tone},
+        load::comparison,
         standing::{self, Standing},
         text,
     },
@@ -30,6 +31,17 @@ pub(super) fn lines(record: &RunRecord, report: Option<&str>, layout: Layout) ->
     lines.push(cases(record));
     lines.extend(by_protocol(record));
     lines.push(field("rules", &format!("{} passed", standing::rules_passed(record))));
+    if let Some(load) = &record.load {
+        for (at, sentence) in comparison::short(load).iter().enumerate() {
+            paragraph(
+                if at == 0 { "load    " } else { "        " },
+                Tone::Plain,
+                sentence,
+                layout,
+                &mut lines,
+            );
+        }
+    }
     if let Some(report) = report {
         lines.push(field("report", report));
     }
@@ -231,17 +243,17 @@ fn cases(record: &RunRecord) -> Line {
     )
 }
 
-fn heading(words: &str, lines: &mut Vec<Line>) {
+pub(super) fn heading(words: &str, lines: &mut Vec<Line>) {
     lines.push(Line::default());
     lines.push(Line::of(Tone::Strong, words));
 }
 
-fn field(name: &str, value: &str) -> Line {
+pub(super) fn field(name: &str, value: &str) -> Line {
     Line::of(Tone::Faint, format!("{name:<8}")).with(Tone::Plain, visible(value))
 }
 
 /// How many rows were not shown, if any.
-fn more(rows: usize, shown: usize, one: &str, many: &str, lines: &mut Vec<Line>) {
+pub(super) fn more(rows: usize, shown: usize, one: &str, many: &str, lines: &mut Vec<Line>) {
     let hidden = rows.saturating_sub(shown) as u64;
     if hidden > 0 {
         lines.push(Line::of(
@@ -252,7 +264,7 @@ fn more(rows: usize, shown: usize, one: &str, many: &str, lines: &mut Vec<Line>)
 }
 
 /// A text behind its head, further lines below its start.
-fn paragraph(head: &str, tone: Tone, words: &str, layout: Layout, lines: &mut Vec<Line>) {
+pub(super) fn paragraph(head: &str, tone: Tone, words: &str, layout: Layout, lines: &mut Vec<Line>) {
     let indent = text::columns(head);
     for (i, part) in fit(words, layout.width.saturating_sub(indent), layout)
         .into_iter()
@@ -264,7 +276,7 @@ fn paragraph(head: &str, tone: Tone, words: &str, layout: Layout, lines: &mut Ve
 }
 
 /// A foreign text, fit to show: wrapped on a terminal, one line elsewhere.
-fn fit(words: &str, room: usize, layout: Layout) -> Vec<String> {
+pub(super) fn fit(words: &str, room: usize, layout: Layout) -> Vec<String> {
     let words = text::cap(&visible(words), 1000);
     if layout.wrap {
         text::wrap(&words, room.max(20))

@@ -171,6 +171,13 @@ fn a_terminal_keeps_what_was_printed_above_the_progress_line() {
 }
 
 #[test]
+fn a_check_says_what_grpc_against_rest_came_to_in_three_lines() {
+    let text = shown(&sample::with_load(), PLAIN);
+    let (_, end) = text.split_once("\ntarget   built-in").unwrap_or(("", &text));
+    insta::assert_snapshot!(end);
+}
+
+#[test]
 fn colours_come_only_when_asked_for() {
     assert!(!shown(&sample::failing(), PLAIN).contains('\u{1b}'));
     let colored = shown(&sample::failing(), Style { color: true, ..PLAIN });

@@ -51,8 +51,25 @@ fn asks_for_nothing_from_anywhere() {
 }
 
 #[test]
+fn a_check_shows_grpc_against_rest_in_short() {
+    let page = render(&sample::with_load());
+    let (_, section) = page.split_once("<section id=\"load\"").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    insta::assert_snapshot!(section);
+    // Its colours are in the style sheet, and the policy names that one.
+    let style = STYLE.to_owned() + load::html::STYLE;
+    assert!(page.contains(&style) && page.contains(&hash(&style)));
+    assert!(!render(&sample::passing()).contains("id=\"load\""));
+}
+
+#[test]
 fn every_link_arrives() {
-    for record in [sample::failing(), sample::passing(), sample::hostile()] {
+    for record in [
+        sample::failing(),
+        sample::passing(),
+        sample::hostile(),
+        sample::with_load(),
+    ] {
         let page = render(&record);
         for (at, _) in page.match_indices("href=\"#") {
             let anchor = page[at + 7..].split('"').next().unwrap_or_default();

@@ -67,7 +67,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn spec(&mut self, step: &written::Step, place: &Place<'_>) -> Option<CallSpec> {
+    pub(crate) fn spec(&mut self, step: &written::Step, place: &Place<'_>) -> Option<CallSpec> {
         let method = step.call.given().map(|method| self.method(method));
         let requests = self.requests(step, place);
         let metadata = self.metadata(&step.metadata, place);

@@ -17,7 +17,29 @@ pub struct Place<'p> {
     pub setup: bool,
     /// In `rows`, which come before everything else.
     pub in_row: bool,
+    /// Nothing but `extra` has a value here; the text says what has.
+    pub only: Option<&'p str>,
 }
+
+/// What differs between the kinds of files, as far as names are concerned.
+pub struct Dialect {
+    /// What a file is.
+    pub what: &'static str,
+    /// The fields of `run`.
+    pub run: &'static [&'static str],
+    /// What can be read everywhere.
+    pub roots: &'static [&'static str],
+    /// Names that have a value in some places only, and what to say in the others.
+    pub elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// Scenarios.
+pub const SCENARIO: Dialect = Dialect {
+    what: "scenario",
+    run: &["id", "protocol"],
+    roots: &["vars", "run", "row"],
+    elsewhere: &[],
+};
 
 /// A variable.
 pub struct Var {
@@ -45,6 +67,7 @@ impl Lower<'_, '_> {
     pub fn check_names(&mut self, expr: &Expr, place: &Place<'_>) {
         let mut told: Vec<String> = Vec::new();
         for select in expr.selects() {
+            self.read.insert((select.root.clone(), select.path.first().cloned()));
             if told.contains(&select.root) {
                 continue;
             }
@@ -58,18 +81,22 @@ impl Lower<'_, '_> {
     fn name(&self, select: &SelectPath, place: &Place<'_>) -> Option<Problem> {
         let root = select.root.as_str();
         let field = select.path.first().map(String::as_str);
+        let known_elsewhere = self.dialect.elsewhere.iter().find(|(name, _)| *name == root);
+        let no_value = || Problem::new(select.span, format!("`{}` has no value here", short(root)));
+        match (place.only, known_elsewhere) {
+            _ if place.extra.contains(&root) => return self.record(select, field),
+            (Some(only), _) => return Some(no_value().help(only)),
+            (None, Some((_, help))) => return Some(no_value().help(*help)),
+            (None, None) => {}
+        }
         match root {
-            _ if place.extra.contains(&root) => None,
             "run" => match field {
-                None | Some("id" | "protocol") => None,
-                Some(field) => {
-                    let text = suggest(
-                        format!("unknown name `run.{}`", short(field)),
-                        field,
-                        ["id", "protocol"],
-                    );
+                Some(field) if !self.dialect.run.contains(&field) => {
+                    let known = self.dialect.run.iter().copied();
+                    let text = suggest(format!("unknown name `run.{}`", short(field)), field, known);
                     Some(Problem::new(select.span, text))
                 }
+                _ => None,
             },
             _ if place.in_row => {
                 let text = format!("`{}` has no value in `rows`", short(root));
@@ -98,6 +125,23 @@ impl Lower<'_, '_> {
             }
             _ => self.step_result(select, field, place),
         }
+    }
+
+    /// A field of a map whose keys are known.
+    fn record(&self, select: &SelectPath, field: Option<&str>) -> Option<Problem> {
+        let keys = self.records.get(&select.root)?;
+        let field = field.filter(|field| *field != "[]" && !keys.contains(*field))?;
+        let known = || keys.iter().map(String::as_str);
+        let text = suggest(format!("`{}` has no `{}`", select.root, short(field)), field, known());
+        let help = format!(
+            "it has {}",
+            known().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        );
+        let problem = Problem::new(select.span, text);
+        Some(match problem.text.contains("did you mean") || keys.is_empty() {
+            true => problem,
+            false => problem.help(help),
+        })
     }
 
     fn var(&self, select: &SelectPath, field: Option<&str>, place: &Place<'_>) -> Option<Problem> {
@@ -200,7 +244,7 @@ impl Lower<'_, '_> {
             .extra
             .iter()
             .copied()
-            .chain(["vars", "run", "row"])
+            .chain(self.dialect.roots.iter().copied())
             .chain(steps)
             .filter(|name| *name != DEFERRED);
         let problem = Problem::new(

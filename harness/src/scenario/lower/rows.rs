@@ -16,7 +16,7 @@ use crate::scenario::{
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Lower<'_, '_> {
-    pub fn vars(&mut self, vars: &Field<Raw>) -> Vec<(Located<String>, Template)> {
+    pub(crate) fn vars(&mut self, vars: &Field<Raw>) -> Vec<(Located<String>, Template)> {
         let mut lowered = Vec::new();
         let Some(vars) = vars.given() else { return lowered };
         let tree = self.tree;
@@ -127,7 +127,7 @@ impl Lower<'_, '_> {
     }
 
     /// The keys that most rows have; a row with others is reported.
-    fn same_keys(&mut self, key_sets: &[(Span, BTreeSet<String>)]) -> BTreeSet<String> {
+    pub(crate) fn same_keys(&mut self, key_sets: &[(Span, BTreeSet<String>)]) -> BTreeSet<String> {
         let mut counts: BTreeMap<&BTreeSet<String>, usize> = BTreeMap::new();
         for (_, keys) in key_sets {
             *counts.entry(keys).or_default() += 1;

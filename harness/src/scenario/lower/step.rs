@@ -43,7 +43,7 @@ impl Kind {
 use Kind::{Background as B, Call as C, Wait as W};
 
 /// Which keys go with which steps.
-const GOES_WITH: [(&str, &[Kind]); 24] = [
+const GOES_WITH: [(&str, &[Kind]); 25] = [
     ("id", &[C, B]),
     ("request", &[C, B, Kind::Send]),
     ("requests", &[C, B]),
@@ -63,6 +63,7 @@ const GOES_WITH: [(&str, &[Kind]); 24] = [
     ("until", &[W]),
     ("within", &[W]),
     ("settle", &[W]),
+    ("prompt", &[W]),
     ("defer", &[C, B]),
     ("call", &[C, B]),
     ("wait", &[W]),
@@ -97,6 +98,7 @@ fn keys(step: &written::Step) -> Vec<(&'static str, Option<NodeId>)> {
         key("until", &step.until),
         key("within", &step.within),
         key("settle", &step.settle),
+        key("prompt", &step.prompt),
         key("send", &step.send),
         key("close", &step.close),
         key("cancel", &step.cancel),
@@ -257,6 +259,10 @@ impl Lower<'_, '_> {
             let help = "it keeps listening after `until` has held";
             self.at_key(&step.settle, "`settle` needs `until`", help);
         }
+        if kind == W && !step.settle.is_written() {
+            let help = "it shortens `settle` where streams tell of changes at once";
+            self.at_key(&step.prompt, "`prompt` needs `settle`", help);
+        }
         if deferred {
             let text = "clean-up consists of plain calls";
             self.at_key(&step.background, text, "drop it");
@@ -326,12 +332,14 @@ impl Lower<'_, '_> {
             .and_then(|until| self.expression(until, &inside, Some("message")));
         let within = self.duration(&step.within, call::WAIT);
         let settle = self.duration(&step.settle, Duration::ZERO);
+        let prompt = self.duration(&step.prompt, Duration::ZERO);
         let expect = self.wait_expectations(step, place);
         Some(Wait {
             on: on?,
             until,
             within,
             settle,
+            prompt,
             expect,
         })
     }

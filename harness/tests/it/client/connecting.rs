@@ -331,6 +331,24 @@ async fn tls_without_http2_is_explained() {
 }
 
 #[tokio::test]
+async fn a_client_apart_speaks_rest_over_http1_alone() {
+    use stocktake::client::Protocol::{Grpc, Rest};
+    let ca = authority();
+    let address = tls_peer(&ca, &["127.0.0.1"], &[b"h2"]).await;
+    let (client, _folder) = tls_client(address, Some(&ca), None);
+    let apart = client.apart();
+    for (of, protocol, reached) in [
+        (&client, Grpc, true),
+        (&client, Rest, true),
+        (&apart, Grpc, true),
+        (&apart, Rest, false),
+    ] {
+        let probed = of.probe(protocol, LONG).await;
+        assert_eq!(probed.is_ok(), reached, "{protocol:?}: {probed:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_target_that_wants_a_client_certificate_is_explained() {
     let ca = authority();
     let address = tls_peer_asking(&ca, &["127.0.0.1"], &[b"h2"], true).await;

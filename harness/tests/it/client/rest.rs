@@ -39,7 +39,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
 }
 
 /// A peer that answers every request with these bytes and keeps the connection.
-async fn saying(answer: impl Into<Vec<u8>>) -> SocketAddr {
+pub async fn saying(answer: impl Into<Vec<u8>>) -> SocketAddr {
     let answer: Vec<u8> = answer.into();
     peer(move |mut stream| {
         let answer = answer.clone();
@@ -55,7 +55,7 @@ async fn saying(answer: impl Into<Vec<u8>>) -> SocketAddr {
 }
 
 /// A response of HTTP/1.1 with its length.
-fn answer(status: &str, content_type: &str, body: &str) -> String {
+pub fn answer(status: &str, content_type: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -63,7 +63,7 @@ fn answer(status: &str, content_type: &str, body: &str) -> String {
 }
 
 /// A response in chunks of so many bytes.
-fn chunked(content_type: &str, body: &str, size: usize) -> String {
+pub fn chunked(content_type: &str, body: &str, size: usize) -> String {
     let mut out = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n");
     for part in body.as_bytes().chunks(size) {
         out.push_str(&format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part)));
@@ -83,14 +83,14 @@ fn request_of(call: &Call, json: &str) -> DynMsg {
 }
 
 /// GetProduct of `p-1`, read to its end.
-async fn rest_get(address: SocketAddr) -> Observation {
+pub async fn rest_get(address: SocketAddr) -> Observation {
     let call = rest_call("GetProduct");
     let request = request_of(&call, r#"{"id":"p-1"}"#);
     collect(client(address).open(&call).await, vec![request]).await
 }
 
 /// WatchStockChanges, read to its end.
-async fn rest_watch(address: SocketAddr) -> Observation {
+pub async fn rest_watch(address: SocketAddr) -> Observation {
     let call = rest_call("WatchStockChanges");
     let request = request_of(&call, "{}");
     collect(client(address).open(&call).await, vec![request]).await

@@ -1,0 +1,45 @@
+//! How a run begins: its id, its folder, the machine that it runs on.
+
+use super::Refusal;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    thread,
+};
+use stocktake::{cli::OutputArgs, report::store, verify::record::HostRecord};
+
+/// The id in every name that the run writes on the target.
+pub fn run_id(given: Option<&str>) -> Result<String, Refusal> {
+    match given {
+        None => Ok(uuid::Uuid::new_v4().simple().to_string().chars().take(10).collect()),
+        Some(id)
+            if (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) =>
+        {
+            Ok(id.to_owned())
+        }
+        Some(id) => Err(Refusal::input(format!(
+            "--run-id `{id}`: 1 to 20 characters of a-z and 0-9"
+        ))),
+    }
+}
+
+/// The folder of the run: the one that was asked for, or a new one.
+pub fn folder(output: &OutputArgs, now: &chrono::DateTime<chrono::Utc>, command: &str) -> Result<PathBuf, Refusal> {
+    match &output.out {
+        Some(folder) => store::create(folder).map(|()| folder.clone()),
+        None => store::create_new(
+            Path::new("reports/runs"),
+            &format!("{}-{command}", now.format("%Y%m%dT%H%M%SZ")),
+        ),
+    }
+    .map_err(|error| Refusal::input(error.to_string()))
+}
+
+/// This machine.
+pub fn host() -> HostRecord {
+    HostRecord {
+        stocktake: env!("CARGO_PKG_VERSION").to_owned(),
+        system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+        cpus: thread::available_parallelism().map_or(1, usize::from),
+    }
+}
