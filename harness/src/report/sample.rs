@@ -113,6 +113,7 @@ pub fn passing() -> RunRecord {
         rules,
         coverage: Coverage::default(),
         load: None,
+        checks: Vec::new(),
         residue: vec![residue("product st-8q2m4x-bounds", "")],
         caveats: vec![],
         verdict: Verdict {

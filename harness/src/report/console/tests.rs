@@ -44,7 +44,6 @@ const PLAIN: Style = Style {
     color: false,
     width: 120,
     quiet: false,
-    github: false,
 };
 
 fn events(record: &RunRecord) -> Vec<Event> {
@@ -187,13 +186,6 @@ fn colours_come_only_when_asked_for() {
         plain = plain.replace(&format!("\u{1b}[{code}m"), "");
     }
     assert_eq!(plain, shown(&sample::failing(), PLAIN));
-}
-
-#[test]
-fn github_gets_an_annotation_below_each_failure() {
-    let text = shown(&sample::failing(), Style { github: true, ..PLAIN });
-    let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("::")).collect();
-    assert_eq!(commands.len(), 4, "{text}");
 }
 
 #[test]
