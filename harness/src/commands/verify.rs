@@ -78,7 +78,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let engine = engine(&new, &target, &args, run_id.clone(), snapshots);
     let old = old.zip(old_target).map(|(old, target)| {
         // Both may keep their things in one place: their names must not meet.
-        let engine = self::engine(&old, &target, &args, format!("{run_id}-old"), None);
+        let engine = self::engine(&old, &target, &args, begin::another(&run_id), None);
         (old, target, engine)
     });
     let now = chrono::Utc::now();

@@ -212,18 +212,15 @@ fn capped(issues: &[Issue]) -> Vec<Issue> {
     kept
 }
 
-/// Name and value of each output of a verify run; one line each.
+/// Name and value of each output of a verify run, one line each: `failed` counts cases, `checks_failed` what was judged beside
+/// them.
 pub fn outputs_of_run(record: &RunRecord, report: &str) -> Vec<(&'static str, String)> {
     let counts = &record.verdict.counts;
-    let failed = counts.failed + counts.unexpected_pass;
-    let checks = record
-        .checks
-        .iter()
-        .filter(|check| check.result == CheckResult::Failed)
-        .count();
+    let of = |result| record.checks.iter().filter(|check| check.result == result).count();
     vec![
         ("verdict", verdict_word(record.verdict.result).to_owned()),
-        ("failed", (failed + checks as u64).to_string()),
+        ("failed", (counts.failed + counts.unexpected_pass).to_string()),
+        ("checks_failed", of(CheckResult::Failed).to_string()),
         ("report", visible(report).into_owned()),
     ]
 }

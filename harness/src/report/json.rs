@@ -186,6 +186,7 @@ mod tests {
             sample::failing(),
             sample::hostile(),
             sample::with_load(),
+            sample::with_checks(),
         ] {
             let text = render(&record);
             assert_eq!(render(&parse::<RunRecord>(&text).unwrap()), text);
@@ -200,6 +201,15 @@ mod tests {
             assert_eq!(render(&parse::<LoadRecord>(&text).unwrap()), text);
             assert_eq!(kind(&text).unwrap(), Kind::Load);
         }
+    }
+
+    #[test]
+    fn a_ci_runner_takes_nothing_in_it_for_a_command() {
+        let text = render(&sample::with_checks());
+        assert!(
+            text.contains("#\\u0023vso[task.complete]") && !text.contains("##"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -157,6 +157,13 @@ mod tests {
     use crate::{report::sample, verify::record::Outcome};
 
     #[test]
+    fn checks_beside_the_cases_are_tests() {
+        let text = render(&sample::with_checks());
+        let from = text.find("name=\"beside the cases\"").unwrap_or_default();
+        insta::assert_snapshot!(text.get(from..).unwrap_or_default());
+    }
+
+    #[test]
     fn a_run_with_one_of_everything() {
         insta::assert_snapshot!(render(&sample::failing()));
     }

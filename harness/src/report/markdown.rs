@@ -431,6 +431,12 @@ mod tests {
     }
 
     #[test]
+    fn what_was_judged_beside_the_cases_is_told_first() {
+        let page = render(&sample::with_checks());
+        insta::assert_snapshot!(page.split("All 4 rules").next().unwrap_or_default());
+    }
+
+    #[test]
     fn a_run_that_passes_is_short() {
         insta::assert_snapshot!(render(&sample::passing()));
     }

@@ -3,7 +3,8 @@
 //! Kept of a call in the foreground: its status, and of the response what does not change from run to run ([`redact`]).
 //! An answer to a request that names something of this run is kept with its values; one about everything that the target
 //! has is kept by its shape, because other cases and other people change that; `snapshot:` in a step keeps values whatever
-//! the request names. Calls made many times at once are kept as counts by status. How many readiness probes a stream
+//! the request names. Calls made many times are kept as counts by status. Where calls at once were not all answered alike,
+//! who came first differs from run to run: kept are which statuses there were, and from there on shapes. How many readiness probes a stream
 //! needed differs from run to run, so numbers behind one are not kept. Streams are judged by their scenario; here is only
 //! how they ended. Headers, elapsed times and clean-up are left out.
 
@@ -43,6 +44,7 @@ pub struct Notes {
     on: bool,
     redactor: Redactor,
     probed: bool,
+    raced: bool,
     answers: Vec<Answer>,
 }
 
@@ -77,7 +79,7 @@ impl Notes {
                 self.redactor.learn(&value);
                 self.kept(&value, of_case)
             }),
-            (true, true) if of_case => Some(messages.map(|value| self.kept(&value, true)).collect()),
+            (true, true) if of_case && !self.raced => Some(messages.map(|value| self.kept(&value, true)).collect()),
             (true, true) => None,
         };
         let told = !ok && observation.layer == Layer::Application && !observation.status.message.is_empty();
@@ -90,8 +92,8 @@ impl Notes {
         });
     }
 
-    /// Takes a call in that was made many times.
-    pub fn repeated(&mut self, step: &str, method: &Method, results: &[Observation]) {
+    /// Takes a call in that was made many times, some of them at once where `concurrent`.
+    pub fn repeated(&mut self, step: &str, method: &Method, results: &[Observation], concurrent: bool) {
         if !self.on {
             return;
         }
@@ -99,7 +101,18 @@ impl Notes {
         for result in results {
             *counts.entry(result.status.code.name()).or_default() += 1;
         }
-        let counts: Vec<String> = counts.into_iter().map(|(name, n)| format!("{n} × {name}")).collect();
+        let raced = concurrent && counts.len() > 1;
+        self.raced |= raced;
+        let counts: Vec<String> = counts
+            .into_iter()
+            .map(|(name, n)| {
+                if raced {
+                    name.to_owned()
+                } else {
+                    format!("{n} × {name}")
+                }
+            })
+            .collect();
         self.push(Answer {
             step: step.to_owned(),
             call: method.name.clone(),
@@ -130,7 +143,7 @@ impl Notes {
     }
 
     fn kept(&self, value: &Value, of_case: bool) -> Value {
-        if of_case {
+        if of_case && !self.raced {
             self.redactor.value(value, !self.probed)
         } else {
             shape(value)

@@ -281,7 +281,7 @@ impl<'a> CaseRun<'a> {
                 .iter()
                 .filter_map(|observation| self.engine.revision(observation, step));
             judgement.mismatches.extend(strangers.next());
-            self.notes.repeated(name, &method, &results);
+            self.notes.repeated(name, &method, &results, repeat.concurrency > 1);
         }
         self.remember(step, &roots);
         self.conclude(name, judgement)

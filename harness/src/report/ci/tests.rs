@@ -28,7 +28,7 @@ fn outputs_are_a_line_each() {
     let path = "reports/a\nverdict=passed/index.html";
     assert_eq!(
         github::outputs(&outputs_of_run(&sample::failing(), path)),
-        "verdict=failed\nfailed=2\nreport=reports/a\\nverdict=passed/index.html\n"
+        "verdict=failed\nfailed=2\nchecks_failed=0\nreport=reports/a\\nverdict=passed/index.html\n"
     );
     let load = outputs_of_load(&load::sample::failing(), "index.html");
     assert_eq!((load[0].0, load[0].1.as_str()), ("verdict", "failed"));
@@ -104,4 +104,9 @@ fn a_summary_stays_below_what_github_takes() {
     );
     assert_eq!(github::summary("## v\n\nall", 10), "## v\n\nall\n");
     assert_eq!(github::summary(&long, github::SUMMARY - 10), "");
+}
+
+#[test]
+fn what_was_judged_beside_the_cases_is_an_issue() {
+    insta::assert_snapshot!(github::commands(&of_run(&sample::with_checks())));
 }

@@ -207,3 +207,10 @@ fn a_closed_pipe_is_told_at_the_end_and_ends_nothing() {
     let told = console.finish(&record, None).map_err(|error| error.kind());
     assert_eq!(told, Err(io::ErrorKind::BrokenPipe));
 }
+
+#[test]
+fn what_was_judged_beside_the_cases_is_told() {
+    let text = shown(&sample::with_checks(), PLAIN);
+    insta::assert_snapshot!(text);
+    assert!(!text.contains("##vso["), "{text}");
+}
