@@ -105,12 +105,13 @@ fn a_target_that_falls_silent_is_not_judged() {
 #[test]
 fn results_are_written_even_when_the_approved_answers_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("no"), "a file").unwrap();
+    // A link that leads nowhere: nothing is there to be read, and nothing can be made there.
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), folder.path().join("no")).unwrap();
     let file = folder.path().join("no").join("such.snap");
     let steps = "  - call: ListProducts\n    request: { page_size: 1 }\n    snapshot: list\n";
     let seen = judged("", steps, &["--snapshot", file.to_str().unwrap(), "--accept"]);
     assert_eq!(seen.code, Some(2), "{}", seen.stderr);
-    assert!(seen.stderr.contains("cannot"), "{}", seen.stderr);
+    assert!(seen.stderr.contains("cannot write"), "{}", seen.stderr);
     assert_eq!(seen.record.unwrap().verdict.result, VerdictResult::Passed);
 }
 
