@@ -345,7 +345,7 @@ fn a_target_whose_own_description_breaks_the_contract_fails_by_it() {
     );
     // Clients call as they were promised: the cases show what comes of it.
     assert!(
-        record.cases.iter().all(|case| case.outcome == Outcome::Failed),
+        record.cases.iter().any(|case| case.outcome == Outcome::Failed) && record.verdict.counts.passed == 0,
         "{:?}",
         record.verdict
     );
