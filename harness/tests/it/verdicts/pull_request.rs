@@ -278,6 +278,44 @@ fn a_pull_request_whose_target_is_not_there() {
 }
 
 #[test]
+fn azure_is_told_of_a_load_run_too() {
+    let server = serve(&[]);
+    let short = [
+        "load",
+        &server.address,
+        "--legs",
+        "grpc",
+        "--rate",
+        "200",
+        "--duration",
+        "300ms",
+        "--warm-up",
+        "0s",
+        "--rounds",
+        "1",
+    ];
+    let told = on_azure(&short);
+    assert_eq!(told.ended.code, Some(0), "{}", told.ended.shown());
+    let lines = commands(&told);
+    assert!(
+        lines.contains("variable=stocktake.verdict;isOutput=true]passed"),
+        "{lines}"
+    );
+    assert!(
+        !lines.contains("task.complete") && !lines.contains("type=error"),
+        "{lines}"
+    );
+    assert!(told.summary.contains("stocktake load"), "{}", told.summary);
+    let told = on_azure(&["load", "127.0.0.1:1", "--legs", "grpc", "--connect-timeout", "1s"]);
+    assert_eq!(told.ended.code, Some(3), "{}", told.ended.shown());
+    assert!(
+        commands(&told).contains("##vso[task.complete result=Failed;]cannot reach"),
+        "{}",
+        commands(&told)
+    );
+}
+
+#[test]
 fn the_ci_system_can_be_named_and_switched_off() {
     let arguments = verify("127.0.0.1:1", &["--connect-timeout", "1s", "--ci", "none"]);
     let told = on_github(&arguments);
