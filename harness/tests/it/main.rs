@@ -5,6 +5,7 @@ mod client;
 mod compare;
 mod contract;
 mod crash;
+mod deploy;
 mod editions;
 mod engine;
 mod faults;
