@@ -1,7 +1,7 @@
 """Writes deploy/azure/arm-types.json: the properties and values of the resources in main.bicep, as published for Python.
 
     python -m venv /tmp/arm && /tmp/arm/bin/pip install azure-mgmt-appcontainers==5.1.0 azure-mgmt-authorization==5.0.0b2 \
-        azure-mgmt-containerregistry==15.1.0b3 azure-mgmt-loganalytics==13.0.0b4 azure-mgmt-msi==7.1.0 msrest six
+        azure-mgmt-containerregistry==15.1.0b3 azure-mgmt-loganalytics==13.0.0b4 azure-mgmt-msi==7.1.0 msrest==0.7.1 six==1.17.0
     /tmp/arm/bin/python deploy/check/arm_types.py          (scripts/soak azure does both)
 
 The model classes are read, nothing is sent. bicep.py checks a Bicep file against the result. A type is written as
