@@ -47,7 +47,7 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
 }
 
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' = {
-  name: '${name}${uniqueString(resourceGroup().id)}'
+  name: '${replace(name, '-', '')}${uniqueString(resourceGroup().id)}'
   location: location
   sku: { name: 'Basic' }
   properties: {

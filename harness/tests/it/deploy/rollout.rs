@@ -23,7 +23,7 @@ const OLD: &str = "inventory--old";
 const NEW: &str = "inventory--new";
 /// What is judged before any traffic.
 const CHECKS: &str = "verify load";
-/// Short enough for a test: enough samples for p90, evenly spaced, so that how many calls are open does not depend on chance.
+/// Short enough for a test: enough samples for a median, evenly spaced, so that how many calls are open does not depend on chance.
 const WORKLOAD: &str = "\
 version: 1
 id: rollout_test
@@ -39,7 +39,7 @@ warm_up: 500ms
 duration: 6s
 rounds: 1
 legs: [grpc]
-objective: { p90: 2s, errors: 1% }
+objective: { p50: 2s, errors: 1% }
 ";
 
 /// An app with an old revision that has all traffic, and an image `reg.example/new:1` that may become a new one.
@@ -107,7 +107,7 @@ impl App {
             .arg(self.path("workload.yaml"))
             .arg("--out")
             .arg(self.path("out"))
-            .args(["--duration", "6s", "--step-duration", "3s"])
+            .args(["--duration", "4s", "--step-duration", "3s"])
             .args(arguments)
             // One option by its twin.
             .env("STOCKTAKE_ROLLOUT_IMAGE", "reg.example/new:1")
@@ -226,17 +226,18 @@ fn a_revision_that_fails_above_the_rate_of_the_short_load_is_rolled_back_at_10()
     else {
         return;
     };
-    // Answers take 300 ms, and it has room for 9 calls: 20 requests a second keep 6 open, 10 % of 600 some 18.
+    // Answers take 600 ms, and it has room for 9 calls: 6 requests a second keep 4 open, 10 % of 300 some 18.
     let limits = [
         "--simulate",
-        "delay=300ms",
+        "delay=600ms",
         "--max-streams",
         "1",
         "--max-connections",
         "9",
     ];
     let app = App::start(&python, &limits);
-    let ended = app.run(&["--verify", "--read-only --jobs 1 --filter get_*", "--step-rate", "600"]);
+    let rates = ["--rate", "6", "--step-rate", "300"];
+    let ended = app.run(&[&["--verify", "--read-only --jobs 1 --filter get_*"], &rates[..]].concat());
     let summary = app.summary();
     assert_eq!(ended.code, Some(1), "{}{summary}", ended.shown());
     assert_eq!(app.weights(), [0, 10, 0]);
@@ -245,8 +246,8 @@ fn a_revision_that_fails_above_the_rate_of_the_short_load_is_rolled_back_at_10()
         "{summary}"
     );
     for word in [
-        "| 0 % | load, 20 a second | ok |",
-        "Reason: load on the app's name, 600 a second at 10 %: FAILED: ",
+        "| 0 % | load, 6 a second | ok |",
+        "Reason: load on the app's name, 300 a second at 10 %: FAILED: ",
         "of the requests over gRPC failed",
         "| 0 % | verify on the app's name, after going back | ok |",
     ] {
