@@ -1,5 +1,6 @@
 //! What lies in `deploy/`: held to what can be known without Azure, and rolled out through a real Envoy.
 
+mod action;
 mod files;
 mod rollout;
 mod seeded;

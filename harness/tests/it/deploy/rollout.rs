@@ -277,8 +277,7 @@ fn a_rollout_that_is_told_to_stop_takes_the_traffic_back() {
     let mut command = app.rollout(&["--step-duration", "60s", "--step-rate", "20"]);
     command
         .env("STOCKTAKE_ROLLOUT_CHECKS", "verify")
-        .arg("--verify")
-        .arg("--read-only --filter get_*");
+        .args(["--verify", "--read-only --filter get_*"]);
     let mut child = process::spawn(&mut command);
     until(|| app.path("out/10-load.log").exists());
     let told = Command::new("kill").arg(child.id().to_string()).status().unwrap();
