@@ -171,12 +171,30 @@ pub enum Format {
     Json,
 }
 
+/// Which CI system is told of the verdict, in its own commands and files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CiChoice {
+    /// The one that GITHUB_ACTIONS or TF_BUILD names, else none.
+    Auto,
+    /// GitHub Actions: annotations, step summary, outputs.
+    Github,
+    /// Azure Pipelines: issues, summary, result of the task.
+    Azure,
+    /// None.
+    None,
+}
+
 /// `stocktake verify` and `stocktake check`.
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     /// https://host, http://host:port, or host:port (plaintext, loopback only). Left out: the built-in service.
     #[arg(env = "STOCKTAKE_TARGET", value_name = "TARGET")]
     pub target: Option<String>,
+    /// A second target, the old one, where the same cases run too. What passed there and does not on TARGET is a regression
+    /// and fails the run, whatever its level; what fails on both is told and decides as it does without OLD; what passes on
+    /// both with other answers (ids, times and names of the run aside) is told, and fails the run with --level should.
+    #[arg(long, env = "STOCKTAKE_AGAINST", value_name = "OLD", requires = "target")]
+    pub against: Option<String>,
     /// Folder (or file) of scenarios; left out: the built-in suite.
     #[arg(long, env = "STOCKTAKE_SCENARIOS", value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
@@ -221,7 +239,7 @@ pub struct VerifyArgs {
     /// File of cases that are expected to fail: a glob a line, the reason after `#`. A pass is then a failure.
     #[arg(long, env = "STOCKTAKE_KNOWN_FAILING", value_name = "FILE")]
     pub known_failing: Option<PathBuf>,
-    /// Fail unless every answer names this revision.
+    /// Fail unless every answer names this revision: those of streams, errors, REST, reflection, probes and clean-up too.
     #[arg(long, env = "STOCKTAKE_EXPECT_REVISION", value_name = "VALUE")]
     pub expect_revision: Option<String>,
     /// The response header that names the revision.
@@ -235,10 +253,11 @@ pub struct VerifyArgs {
     /// The id in every name written on the target, `[a-z0-9]{1,20}`; a new one each run when left out.
     #[arg(long, env = "STOCKTAKE_RUN_ID", value_name = "ID")]
     pub run_id: Option<String>,
-    /// File of approved answers for `snapshot:` steps.
-    #[arg(long, env = "STOCKTAKE_SNAPSHOT", value_name = "FILE")]
+    /// Approved outcome in insta's file format, NAME.snap: how each case ended and what it was answered, redacted, and the
+    /// answers of `snapshot:` steps. A difference, or a file that is not there yet, fails the run and leaves NAME.snap.new.
+    #[arg(long, env = "STOCKTAKE_SNAPSHOT", value_name = "NAME.snap")]
     pub snapshot: Option<PathBuf>,
-    /// Write the answers of this run as the approved ones.
+    /// Write the outcome of this run as the approved one. Cases that fail still fail the run.
     #[arg(long, env = "STOCKTAKE_ACCEPT", requires = "snapshot")]
     pub accept: bool,
     /// How to reach the target and learn its descriptors.
@@ -344,6 +363,10 @@ pub struct ConnectionArgs {
     /// Keep trying to reach the target for so long before the run.
     #[arg(long, env = "STOCKTAKE_WAIT", value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
+    /// Before the run, wait so long for the first answer: one call, not tried again, timed and told apart. Without it the
+    /// first case waits as for any other answer.
+    #[arg(long, env = "STOCKTAKE_COLD_START", value_name = "DURATION", value_parser = time_limit, conflicts_with = "wait")]
+    pub cold_start: Option<Duration>,
     /// For one connection attempt.
     #[arg(long, env = "STOCKTAKE_CONNECT_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub connect_timeout: Duration,
@@ -376,6 +399,9 @@ pub struct OutputArgs {
     /// What goes to standard output.
     #[arg(long, env = "STOCKTAKE_FORMAT", value_enum, default_value = "text")]
     pub format: Format,
+    /// CI system to tell of the verdict; `auto` looks at GITHUB_ACTIONS and TF_BUILD.
+    #[arg(long, env = "STOCKTAKE_CI", value_enum, default_value = "auto")]
+    pub ci: CiChoice,
     /// Print failures and the verdict alone.
     #[arg(long, short, env = "STOCKTAKE_QUIET")]
     pub quiet: bool,

@@ -23,8 +23,8 @@
 //!
 //! # Invariants (held by `tests/it/tidy.rs`)
 //!
-//! 1. `scenario`, `compare`, `numbers`, `verify::{matrix, judge, pattern, link, fold, record}`, `load::{workload, prepare, pacer, mix,
-//!    recorder, summary, decode, hlog, record, objective, words, verdict}` and every renderer are pure: no async, no clock, no file.
+//! 1. `scenario`, `compare`, `numbers`, `schema::drift`, `verify::{matrix, judge, pattern, link, fold, record, redact, answers, checks,
+//!    against, snapshot}`, `load::{workload, prepare, pacer, mix, recorder, summary, decode, hlog, record, objective, words, verdict}` and every renderer are pure: no async, no clock, no file.
 //! 2. Only `client` and `load::wire` open connections; only `report::console`, `main` and `commands` print.
 //! 3. Only `commands/serve.rs` names the server crate. `check`, `verify` and `load` without a target start the server as a child
 //!    process of the same executable; everything else knows an address.

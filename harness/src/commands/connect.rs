@@ -2,15 +2,18 @@
 
 use super::Refusal;
 use base64::Engine;
-use std::{env, fs, time::Duration};
+use std::{env, fs, sync::Arc, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, ConnectError, Options, Protocol, Target, check_metadata},
+    client::{Call, Client, ConnectError, Identity, Layer, Options, Protocol, Target, check_metadata, collect},
     scenario::error::ScenarioError,
-    schema::{HttpFile, ReflectionError, Schema, reflect},
-    verify::record::Caveat,
+    schema::{HttpFile, Origin, ReflectionError, Schema, drift, reflect},
+    verify::{
+        checks,
+        record::{Caveat, CheckName, CheckRecord, CheckResult},
+    },
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// For all of reflection.
 const REFLECTION_LIMIT: Duration = Duration::from_secs(15);
@@ -80,6 +83,108 @@ pub fn client(target: &Target, args: &ConnectionArgs) -> Result<Client, Refusal>
         connect_timeout: args.connect_timeout,
     };
     Client::new(target.clone(), options).map_err(|error| Refusal::input(error.to_string()))
+}
+
+/// Waits for the first answer of a target that may have to be started first (`--cold-start`): one call that is not made
+/// again, with a budget of its own, over a connection of its own. `None` where nobody asked.
+pub async fn cold_start(
+    target: &Target,
+    protocol: Protocol,
+    args: &ConnectionArgs,
+    identity: &Arc<Identity>,
+) -> Result<Option<Duration>, Refusal> {
+    let Some(budget) = args.cold_start else { return Ok(None) };
+    let within = humantime::format_duration(budget);
+    let none = |why: String| {
+        Refusal::not_judged(format!(
+            "no first answer of {target} within the cold start of {within}: {why}"
+        ))
+    };
+    let options = Options {
+        ca: args.ca.clone(),
+        authority: args.authority.clone(),
+        metadata: metadata(args)?,
+        connect_timeout: budget,
+    };
+    let client = Client::new(target.clone(), options).map_err(|error| Refusal::input(error.to_string()))?;
+    let began = Instant::now();
+    if protocol == Protocol::Rest {
+        client
+            .probe(protocol, budget)
+            .await
+            .map_err(|error| none(error.to_string()))?;
+        return Ok(Some(began.elapsed()));
+    }
+    let known = Schema::built_in();
+    // Whatever the service says to it, even that it has no such method, is its first answer.
+    let method = known
+        .method("grpc.health.v1.Health", "Check")
+        .unwrap_or_else(|| known.undescribed("grpc.health.v1.Health", "Check"));
+    let request = method.input.new_message();
+    let call = Call {
+        method,
+        protocol,
+        metadata: Vec::new(),
+        deadline: budget,
+        fresh_connection: true,
+        small_window: false,
+    };
+    let answer = async { collect(client.watched(identity.clone()).open(&call).await, [request]).await };
+    let answer = timeout(budget, answer)
+        .await
+        .map_err(|_| none("it was silent".to_owned()))?;
+    match answer.layer {
+        Layer::Application => Ok(Some(began.elapsed())),
+        Layer::Proxy => Err(none(format!(
+            "something in front of it answered, after {}: {} {}",
+            humantime::format_duration(Duration::from_millis(
+                u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+            )),
+            answer.status.code,
+            answer.status.message
+        ))),
+        Layer::Transport | Layer::Client => Err(none(answer.status.message)),
+    }
+}
+
+/// What the target describes beside the contract, before any case: the files of `--proto` or `--descriptor-set`, else the
+/// built-in contract where the scenarios are about its service and the target lists that. `None` where nothing can be said.
+pub async fn contract(client: &Client, args: &ConnectionArgs, schema: &Schema, wants: Wants) -> Option<CheckRecord> {
+    let service = inventory_contract::SERVICE.to_owned();
+    match schema.origin() {
+        Origin::Reflection(_) if wants.contract && schema.services().contains(&service) => {
+            let found = drift(&Schema::built_in(), schema, &[service]);
+            return Some(checks::contract(&found, "built-in contract"));
+        }
+        Origin::Proto | Origin::DescriptorSet if !wants.rest_alone => {}
+        _ => return None,
+    }
+    let of = match args.proto.is_empty() {
+        false => "contract of --proto",
+        true => "contract of --descriptor-set",
+    };
+    let reason = match reflect(client, REFLECTION_LIMIT).await {
+        Ok(target) => {
+            let described = target.services();
+            // A file may hold services of other targets too.
+            let services: Vec<String> = schema
+                .services()
+                .into_iter()
+                .filter(|name| described.contains(name))
+                .collect();
+            if !services.is_empty() {
+                return Some(checks::contract(&drift(schema, &target, &services), of));
+            }
+            "the target describes none of its services".to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    Some(CheckRecord {
+        about: CheckName::Contract,
+        result: CheckResult::Noted,
+        sentence: format!("the descriptors of the target were not held against the {of}: {reason}"),
+        items: Vec::new(),
+    })
 }
 
 /// Waits until the target can be reached.

@@ -5,7 +5,7 @@ mod players;
 pub mod screen;
 pub mod targets;
 
-use super::{Refusal, begin, child::Service};
+use super::{Refusal, begin, child::Service, ci};
 use cells::{Measured, measure};
 use screen::Screen;
 use std::{
@@ -108,7 +108,9 @@ pub async fn load(args: LoadArgs) -> Result<Exit, Refusal> {
     }
     let made = made?;
     let exit = Exit::of_code(made.record.verdict.exit_code);
-    finish(&made, &mut screen, &folder, &args.output).map_err(|refusal| refusal.at_least(exit))?;
+    let finished = finish(&made, &mut screen, &folder, &args.output).map_err(|refusal| refusal.at_least(exit));
+    ci::measured(&args.output, &made.record, &folder);
+    finished?;
     Ok(exit)
 }
 

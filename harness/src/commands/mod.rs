@@ -4,6 +4,7 @@
 mod begin;
 mod check;
 mod child;
+mod ci;
 mod compare;
 mod connect;
 mod consent;
@@ -47,6 +48,11 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        self.exit.code()
+    }
+
     /// What to tell.
     pub fn text(&self) -> &str {
         &self.text
@@ -81,6 +87,7 @@ pub fn run(cli: Cli) -> Exit {
             return Exit::NotJudged;
         }
     };
+    let ci = ci::Ci::of_cli(&cli);
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::serve(args).await,
@@ -94,6 +101,9 @@ pub fn run(cli: Cli) -> Exit {
     // Whatever still runs has nothing more to say.
     runtime.shutdown_background();
     ended.unwrap_or_else(|refusal| {
+        if let Some(ci) = ci {
+            ci.refused(&refusal);
+        }
         eprintln!("error: {}", refusal.text.trim_end());
         refusal.exit
     })

@@ -94,7 +94,9 @@ pub enum JsonError {
 pub fn render<R: Record>(record: &R) -> String {
     // A record is structs, lists and numbers: serde_json has no reason to fail on it. If that ever changes, the text
     // is one that `parse` refuses, and the test below fails.
-    serde_json::to_string_pretty(record).unwrap_or_else(|error| format!("{{ \"error\": \"{error}\" }}")) + "\n"
+    let text = serde_json::to_string_pretty(record).unwrap_or_else(|error| format!("{{ \"error\": \"{error}\" }}"));
+    // It may be printed in a log that a CI runner reads. In JSON `##` stands in texts alone, where an escape means the same.
+    text.replace("##", "#\\u0023") + "\n"
 }
 
 /// Which record a text holds, by the version that it names.
@@ -184,6 +186,7 @@ mod tests {
             sample::failing(),
             sample::hostile(),
             sample::with_load(),
+            sample::with_checks(),
         ] {
             let text = render(&record);
             assert_eq!(render(&parse::<RunRecord>(&text).unwrap()), text);
@@ -198,6 +201,15 @@ mod tests {
             assert_eq!(render(&parse::<LoadRecord>(&text).unwrap()), text);
             assert_eq!(kind(&text).unwrap(), Kind::Load);
         }
+    }
+
+    #[test]
+    fn a_ci_runner_takes_nothing_in_it_for_a_command() {
+        let text = render(&sample::with_checks());
+        assert!(
+            text.contains("#\\u0023vso[task.complete]") && !text.contains("##"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod support;
 mod targets;
 mod tidy;
 mod transcoder;
+mod verdicts;
 mod verify;
 mod wire;
 mod workload;
