@@ -195,6 +195,14 @@ pub struct VerifyArgs {
     /// both with other answers (ids, times and names of the run aside) is told, and fails the run with --level should.
     #[arg(long, env = "STOCKTAKE_AGAINST", value_name = "OLD", requires = "target")]
     pub against: Option<String>,
+    /// `:authority` to send to OLD, and the name that its certificate must have; left out: --authority.
+    #[arg(
+        long,
+        env = "STOCKTAKE_AGAINST_AUTHORITY",
+        value_name = "HOST[:PORT]",
+        requires = "against"
+    )]
+    pub against_authority: Option<String>,
     /// Folder (or file) of scenarios; left out: the built-in suite.
     #[arg(long, env = "STOCKTAKE_SCENARIOS", value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
@@ -335,7 +343,7 @@ pub struct LoadArgs {
 }
 
 /// How to reach a target and learn its descriptors.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct ConnectionArgs {
     /// Metadata for every call, reflection included. Repeatable. Not for secrets: see --token-env.
     #[arg(long, env = "STOCKTAKE_HEADER", value_name = "KEY: VALUE")]

@@ -63,9 +63,14 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         consent::writes(target, &args)?;
     }
     let beside = if command == "check" { check::residue() } else { 0 };
-    let new = side::approach(&target, &args, matrix.clone(), args.expect_revision.as_deref(), beside).await?;
+    let expected = args.expect_revision.as_deref();
+    let new = side::approach(&target, &args, &args.connection, matrix.clone(), expected, beside).await?;
     let old = match &old_target {
-        Some(target) => Some(side::approach(target, &args, matrix, None, 0).await?),
+        Some(target) => {
+            let mut connection = args.connection.clone();
+            connection.authority = args.against_authority.clone().or(connection.authority);
+            Some(side::approach(target, &args, &connection, matrix, None, 0).await?)
+        }
         None => None,
     };
 

@@ -7,7 +7,7 @@ use crate::commands::{
 };
 use std::sync::Arc;
 use stocktake::{
-    cli::{ProtocolChoice, VerifyArgs},
+    cli::{ConnectionArgs, ProtocolChoice, VerifyArgs},
     client::{Client, Identity, Protocol, Target},
     scenario::model::Scenario,
     schema::Schema,
@@ -50,10 +50,11 @@ impl Side {
     }
 }
 
-/// Reaches a target; `expected` is the revision that it must be of, `beside` what is written beside the cases.
+/// Reaches a target by `connection`; `expected` is the revision that it must be of, `beside` what is written beside the cases.
 pub async fn approach(
     target: &Target,
     args: &VerifyArgs,
+    connection: &ConnectionArgs,
     mut matrix: Vec<Case>,
     expected: Option<&str>,
     beside: u64,
@@ -66,20 +67,20 @@ pub async fn approach(
         ProtocolChoice::Grpc | ProtocolChoice::Rest | ProtocolChoice::Both => protocols.as_slice(),
     };
     consent::residue(target, args, &matrix, sure, beside)?;
-    let rules = connect::http_rules(&args.connection)?;
+    let rules = connect::http_rules(connection)?;
     let identity = Identity::new(&args.revision_header, expected);
-    let client = connect::client(target, &args.connection)?.watched(identity.clone());
+    let client = connect::client(target, connection)?.watched(identity.clone());
     let mut found = Vec::new();
-    let cold = connect::cold_start(target, first, &args.connection, &identity).await?;
-    let cold = cold.zip(args.connection.cold_start);
+    let cold = connect::cold_start(target, first, connection, &identity).await?;
+    let cold = cold.zip(connection.cold_start);
     found.extend(cold.map(|(took, budget)| checks::cold_start(took, budget)));
-    connect::reach(&client, first, &args.connection).await?;
+    connect::reach(&client, first, connection).await?;
     let wants = Wants {
         contract: wants_contract(&matrix),
         rest_alone: first == Protocol::Rest,
     };
-    let (schema, mut notes) = connect::described(&client, &args.connection, rules, wants).await?;
-    found.extend(connect::contract(&client, &args.connection, &schema, wants).await);
+    let (schema, mut notes) = connect::described(&client, connection, rules, wants).await?;
+    found.extend(connect::contract(&client, connection, &schema, wants).await);
     link_all(&matrix, &schema, args.stream_budget.into())?;
     let rest = offer::rest(&client, &schema, &matrix, args.protocol).await;
     let not_offered = rest
