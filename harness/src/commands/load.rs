@@ -24,6 +24,7 @@ use stocktake::{
     load::{
         clock, journey,
         leg::Leg,
+        pacer::{Kind, Schedule, Share, Stage},
         record::{GeneratorRecord, LOAD_VERSION, LoadRecord, LoadResult, LoadVerdict},
         usage,
         verdict::{Cut, Known, verdict},
@@ -369,17 +370,20 @@ fn common_legs(order: &Order<'_>, under: &[Under]) -> Result<Vec<Leg>, Refusal> 
     Ok(legs)
 }
 
-/// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable.
+/// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable, on one of that
+/// kind.
 fn generator(cells: &[Cell]) -> GeneratorRecord {
-    let timed = |cell: &Cell| matches!(cell.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_));
-    let open = cells.iter().any(timed);
+    let kind = cells.iter().find_map(|cell| match cell.arrivals {
+        Arrivals::Constant(_) => Some(Kind::Constant),
+        Arrivals::Poisson(_) => Some(Kind::Poisson),
+        _ => None,
+    });
+    let stage = Stage::level(2000.0, Duration::from_millis(600));
     GeneratorRecord {
         threads: cells.iter().map(|cell| cell.threads).max().unwrap_or(1),
         processor: usage::processor(),
         kernel: usage::kernel(),
-        bare_wait_p99: open
-            .then(|| clock::bare_wait_p99(2000.0, Duration::from_millis(600)))
-            .flatten(),
+        bare_wait_p99: kind.and_then(|kind| clock::bare_wait_p99(Schedule::new(kind, &[stage], 1, Share::WHOLE))),
     }
 }
 
