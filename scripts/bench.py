@@ -4,7 +4,8 @@
     bench.py page    ListProducts: a catalogue of 1,000 products against one of 1,000,000, rounds in the same order
     bench.py store   UpdateStock by 1, 16 and 64 callers at once: acknowledged in memory against on the disk, the same way
     bench.py suite   the wall time of the whole suite against the local server
-    bench.py late    how late requests are sent below saturation, beside how late a bare clock_nanosleep loop wakes
+    bench.py late    how late requests are sent below saturation, beside how late a bare clock_nanosleep loop wakes on the
+                     same kind of timetable
     bench.py same    ten runs of the same target against itself: how many differences are found that are not there
     bench.py slower  a service of 20 ms against itself slowed by 2 ms: in how many runs of 30 pairs that is found
     bench.py watches many watches: from an update to its last delivery, unary calls beside them, memory of the server
@@ -19,6 +20,7 @@ answer, so that a fast error cannot win.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -333,24 +335,22 @@ def workload(folder, text):
 
 def bench_late():
     with full_server() as address, tempfile.TemporaryDirectory() as folder:
-        print("rate     leg       sent / scheduled   lateness p50        p99   bare wait p99   p99 / bare", flush=True)
-        for rate in (500, 1000, 5000):
-            for leg in ("grpc", "rest-h1"):
-                text = f"arrivals: {{ poisson: {rate} }}\nconnections: 4\nstreams_per_connection: 16\nlegs: [{leg}]\n"
-                file = workload(folder, text)
-                seconds = 0.9 * 1.2 * PAIRS
-                # Beside it, at the same rate, for as long.
-                bare = subprocess.Popen([WAIT, str(rate), str(seconds)], stdout=subprocess.PIPE, text=True)
-                _, record = load(address, "--workload", file, "--duration", "1s", "--warm-up", "200ms", "--rounds", PAIRS)
-                bare = int(bare.communicate()[0])
-                side = record["cells"][0]["sides"][0]
-                sent, scheduled = (sum(one[key] for one in side["rounds"]) for key in ("sent", "scheduled"))
-                late = {round(q, 6): value for q, value in side["operations"][0]["lateness"]["percentiles"]}
-                print(
-                    f"{rate:6}   {leg:9} {sent:8} / {scheduled:8} {late[0.5] / 1e3:9.1f} µs {late[0.99] / 1e3:7.1f} µs"
-                    f"    {bare / 1e3:9.1f} µs {late[0.99] / bare:8.2f}",
-                    flush=True,
-                )
+        print("rate     timetable leg       sent / scheduled   lateness p50        p99   bare wait p99   p99 / bare")
+        for rate, kind, leg in itertools.product((500, 1000, 5000), ("constant", "poisson"), ("grpc", "rest-h1")):
+            text = f"arrivals: {{ {kind}: {rate} }}\nconnections: 4\nstreams_per_connection: 16\nlegs: [{leg}]\n"
+            file = workload(folder, text)
+            # Beside it, at the same rate, for as long.
+            bare = subprocess.Popen([WAIT, kind, str(rate), str(0.9 * 1.2 * PAIRS)], stdout=subprocess.PIPE, text=True)
+            _, record = load(address, "--workload", file, "--duration", "1s", "--warm-up", "200ms", "--rounds", PAIRS)
+            bare = int(bare.communicate()[0])
+            side = record["cells"][0]["sides"][0]
+            sent, scheduled = (sum(one[key] for one in side["rounds"]) for key in ("sent", "scheduled"))
+            late = {round(q, 6): value for q, value in side["operations"][0]["lateness"]["percentiles"]}
+            print(
+                f"{rate:6}   {kind:9} {leg:9} {sent:8} / {scheduled:8} {late[0.5] / 1e3:9.1f} µs {late[0.99] / 1e3:7.1f} µs"
+                f"    {bare / 1e3:9.1f} µs {late[0.99] / bare:8.2f}",
+                flush=True,
+            )
 
 
 def bench_same():

@@ -12,7 +12,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -24,6 +24,7 @@ use stocktake::{
     load::{
         clock, journey,
         leg::Leg,
+        pacer::{Kind, Schedule, Share, Stage},
         record::{GeneratorRecord, LOAD_VERSION, LoadRecord, LoadResult, LoadVerdict},
         usage,
         verdict::{Cut, Known, verdict},
@@ -34,7 +35,10 @@ use stocktake::{
     verify::record::Caveat,
 };
 use targets::{Address, Under};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
 /// What a load run is to do, wherever that was said.
 pub struct Order<'a> {
@@ -138,7 +142,7 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
         caveats.push(journey::caveat());
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let signalled = on_signal(stop.clone());
+    let mut signalled = on_signal(stop.clone());
     let mut record = LoadRecord {
         load_version: LOAD_VERSION,
         command: order.command.to_owned(),
@@ -164,10 +168,11 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
     screen.started(&record, order.cells.len());
     let mut cut = None;
     for target in &mut under {
-        if cut.is_none()
-            && let Err(error) = target.set_up(&order, &legs).await
-        {
-            cut = Some(Cut::Target(error));
+        if cut.is_none() {
+            cut = tokio::select! {
+                done = target.set_up(&order, &legs) => done.err(),
+                exit = interrupted(&mut signalled) => Some(Cut::Signal(exit)),
+            };
         }
     }
     let mut files = Vec::new();
@@ -177,17 +182,17 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
             cells,
             files: logs,
             caveats: doubts,
-            lost,
+            cut: ended,
         } = measured;
         (record.cells, files) = (cells, logs);
         caveats.extend(doubts);
-        cut = lost.map(Cut::Target);
+        cut = ended;
     }
     record.elapsed_ms = u64::try_from(began.0.elapsed().as_millis()).unwrap_or(u64::MAX);
     record.residue = under.iter().flat_map(Under::residue).collect();
     record.caveats = once(caveats);
     record.comparisons = sides::comparisons(&record.cells);
-    if let Some(exit) = signalled.lock().ok().and_then(|exit| *exit) {
+    if let Some(exit) = *signalled.borrow() {
         cut = Some(Cut::Signal(exit));
     }
     record.verdict = judged(&record, cut.as_ref());
@@ -371,24 +376,26 @@ fn common_legs(order: &Order<'_>, under: &[Under]) -> Result<Vec<Leg>, Refusal> 
     Ok(legs)
 }
 
-/// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable.
+/// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable, on one of that
+/// kind.
 fn generator(cells: &[Cell]) -> GeneratorRecord {
-    let timed = |cell: &Cell| matches!(cell.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_));
-    let open = cells.iter().any(timed);
+    let kind = cells.iter().find_map(|cell| match cell.arrivals {
+        Arrivals::Constant(_) => Some(Kind::Constant),
+        Arrivals::Poisson(_) => Some(Kind::Poisson),
+        _ => None,
+    });
+    let stage = Stage::level(2000.0, Duration::from_millis(600));
     GeneratorRecord {
         threads: cells.iter().map(|cell| cell.threads).max().unwrap_or(1),
         processor: usage::processor(),
         kernel: usage::kernel(),
-        bare_wait_p99: open
-            .then(|| clock::bare_wait_p99(2000.0, Duration::from_millis(600)))
-            .flatten(),
+        bare_wait_p99: kind.and_then(|kind| clock::bare_wait_p99(Schedule::new(kind, &[stage], 1, Share::WHOLE))),
     }
 }
 
 /// The first SIGINT or SIGTERM ends the run with what was measured; a second one ends the process.
-fn on_signal(stop: Arc<AtomicBool>) -> Arc<Mutex<Option<Exit>>> {
-    let got = Arc::new(Mutex::new(None));
-    let told = got.clone();
+fn on_signal(stop: Arc<AtomicBool>) -> watch::Receiver<Option<Exit>> {
+    let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
             return;
@@ -399,15 +406,20 @@ fn on_signal(stop: Arc<AtomicBool>) -> Arc<Mutex<Option<Exit>>> {
                 _ = term.recv() => Exit::Terminated,
             }
         };
-        let first = next().await;
-        if let Ok(mut told) = told.lock() {
-            *told = Some(first);
-        }
+        tell.send_replace(Some(next().await));
         stop.store(true, Ordering::Relaxed);
         let second = next().await;
         std::process::exit(second.code().into());
     });
-    got
+    told
+}
+
+/// Ends with the first signal; never where none can come.
+async fn interrupted(signalled: &mut watch::Receiver<Option<Exit>>) -> Exit {
+    match signalled.wait_for(Option::is_some).await.map(|exit| *exit) {
+        Ok(Some(exit)) => exit,
+        Ok(None) | Err(_) => std::future::pending().await,
+    }
 }
 
 /// The options that bear on the numbers.

@@ -145,7 +145,9 @@ pub fn judge<'a>(cell: &'a CellRecord, objective: &ObjectiveRecord) -> Vec<Judge
     cell.sides.iter().flat_map(of_side).collect()
 }
 
-/// What is void holds nothing. But failures may be what made it void: too many of them count all the same.
+/// What is void holds nothing. But failures may be what made it void: too many of them count all the same. So do the times of a
+/// target that did not keep up, which are the only ones that a void side has: what is too slow already would be slower still in a
+/// longer round, and what is not yet is open.
 fn outcome<'a>(cell: &'a CellRecord, side: &'a SideRecord, limit: Limit) -> Outcome<'a> {
     let void = cell.void.as_deref().or(side.void.as_deref()).map(Open::Void);
     let held = match limit {
@@ -156,10 +158,12 @@ fn outcome<'a>(cell: &'a CellRecord, side: &'a SideRecord, limit: Limit) -> Outc
         }
         Limit::Latency { percentile, at_most } => {
             let closed = cell.arrivals.is_closed().then_some(Open::Closed);
-            let found = || side.overall().and_then(|all| all.response.at(percentile));
-            match void.or(closed).map_or_else(|| found().ok_or(Open::TooFew), Err) {
-                Ok(found) => Ok((Measured::Latency(found), found <= at_most)),
-                Err(open) => Err(open),
+            let found = side.overall().and_then(|all| all.response.at(percentile));
+            match (found, void.or(closed)) {
+                (Some(found), None) => Ok((Measured::Latency(found), found <= at_most)),
+                (Some(found), Some(Open::Void(_))) if found > at_most => Ok((Measured::Latency(found), false)),
+                (_, Some(open)) => Err(open),
+                (None, None) => Err(Open::TooFew),
             }
         }
         Limit::Errors { at_most } => match (ends(&side.rounds), void) {

@@ -72,10 +72,11 @@ impl Rounds {
     }
 
     /// Adds a round: what its threads recorded, merged, and what each of them said at the end. How its requests ended counts
-    /// always, its times do not where it is void.
+    /// always, its times do not where it is void; but those of a target that did not keep up do, since an objective is missed by
+    /// them, though no other side may be compared with them.
     pub fn add(&mut self, recorder: &Recorder, ends: &[RoundEnd], place: Place) -> &RoundRecord {
         let end = together(ends);
-        let round = round(recorder, &end, place, &self.conditions);
+        let (round, timed) = round(recorder, &end, place, &self.conditions);
         if self.tallies.is_empty() {
             let empty = |tally: &Tally| Tally {
                 id: tally.id.clone(),
@@ -84,14 +85,14 @@ impl Rounds {
             self.tallies = recorder.tallies().iter().map(empty).collect();
         }
         for (tally, other) in self.tallies.iter_mut().zip(recorder.tallies()) {
-            if round.void.is_some() {
-                tally.merge_ends(other);
-            } else {
+            if timed {
                 tally.merge(other);
                 self.felt += other.response.sum() + other.failures.sum();
+            } else {
+                tally.merge_ends(other);
             }
         }
-        self.series.extend(points(recorder, self.seconds, round.void.is_some()));
+        self.series.extend(points(recorder, self.seconds, !timed));
         self.seconds += whole_seconds(recorder);
         self.end = after(&self.end, end);
         self.rounds.push(round);
@@ -144,8 +145,8 @@ impl Rounds {
 }
 
 /// The record of one round. CPU, bytes and in-flight are of the whole round, warm-up included, and so are the requests that
-/// they are divided by: those that were sent, since one that never was costs nothing.
-fn round(recorder: &Recorder, end: &RoundEnd, place: Place, conditions: &Conditions) -> RoundRecord {
+/// they are divided by: those that were sent, since one that never was costs nothing. Beside it, whether its times count.
+fn round(recorder: &Recorder, end: &RoundEnd, place: Place, conditions: &Conditions) -> (RoundRecord, bool) {
     let tally = all(recorder.tallies());
     let seconds = recorder.window().measured.as_secs_f64();
     let each = |total: f64| if end.sent > 0 { total / end.sent as f64 } else { 0.0 };
@@ -185,12 +186,14 @@ fn round(recorder: &Recorder, end: &RoundEnd, place: Place, conditions: &Conditi
         most_waiting: end.most_waiting,
         void: None,
     };
-    round.void = doubts::void(&round, &tally, conditions).or_else(|| doubts::watch_ended(end));
-    round
+    let broken = doubts::watch_ended(end);
+    let timed = broken.is_none() && doubts::untimed(&round, &tally, conditions).is_none();
+    round.void = doubts::void(&round, &tally, conditions).or(broken);
+    (round, timed)
 }
 
-/// The seconds of a round, the first one by this number. A second without anything is there too, and those of a void round are
-/// without their times.
+/// The seconds of a round, the first one by this number. A second without anything is there too, and those of a round whose times
+/// do not count are without them.
 fn points(recorder: &Recorder, first: u64, void: bool) -> impl Iterator<Item = PointRecord> {
     let nothing = Second::default();
     let open = recorder.is_expected();

@@ -22,6 +22,8 @@ pub enum Cut {
     Signal(Exit),
     /// The target was lost, or refused too much; in words.
     Target(String),
+    /// A request cannot be made of what the set-up answered; in words, with the place in the workload.
+    Workload(String),
 }
 
 /// What else is known when the verdict is due.
@@ -58,7 +60,7 @@ pub fn verdict(cells: &[CellRecord], comparisons: &[ComparisonRecord], known: &K
             };
             return end(LoadResult::Interrupted, *exit, format!("interrupted: {what}"));
         }
-        Some(Cut::Target(_)) => {}
+        Some(Cut::Target(_) | Cut::Workload(_)) => {}
         None if !measured => {
             return end(
                 LoadResult::NotJudged,
@@ -84,8 +86,10 @@ pub fn verdict(cells: &[CellRecord], comparisons: &[ComparisonRecord], known: &K
     }
     // What was judged and failed comes before why the run ended.
     let why = match known.cut {
+        // Found before anything was measured.
+        Some(Cut::Workload(why)) => return end(LoadResult::NotJudged, Exit::Input, why.clone()),
         Some(Cut::Target(why)) => Some(why.clone()),
-        _ => None,
+        Some(Cut::Signal(_)) | None => None,
     };
     if !failed.is_empty() {
         failed.extend(why);

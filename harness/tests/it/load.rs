@@ -335,6 +335,55 @@ fn an_interrupted_run_writes_what_it_has() {
 }
 
 #[test]
+fn a_request_that_cannot_be_made_in_a_late_cell_is_told_before_anything_is_measured() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("late.yaml");
+    let text = "version: 1\nid: late\nname: a mistake in the last cell\nservice: inventory.InventoryService\neffects: writes\n\
+        factors: { step: [1, 0] }\n\
+        setup:\n  - call: CreateProduct\n    request: { name: a, sku: \"st-${{ run.id }}\", price: 1 }\n\
+        operations:\n  - id: list\n    call: ListProducts\n    request: { page_size: \"${{ 10 / factor.step }}\" }\n\
+        arrivals: { constant: 50 }\nduration: 100ms\nrounds: 10\n";
+    fs::write(&file, text).unwrap();
+    let run = load(&["--workload", file.to_str().unwrap()]);
+    let record = run.expect(2);
+    assert!(record.cells.is_empty(), "{:?}", record.cells);
+    assert_eq!(record.residue.len(), 1, "what the set-up wrote is listed");
+    assert!(
+        record.verdict.sentence.contains("late.yaml:13"),
+        "{}",
+        record.verdict.sentence
+    );
+}
+
+#[test]
+fn a_set_up_that_takes_long_is_interrupted() {
+    let server = serve(&["--simulate", "slow=500ms"]);
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("run");
+    let mut command = Command::new(binary());
+    let workload = [
+        "load",
+        &server.address,
+        "--workload",
+        "grpc-vs-rest",
+        "--legs",
+        "grpc",
+        "--out",
+    ];
+    let mut child = process::spawn(command.args(workload).arg(&out));
+    // A hundred products, four at a time, half a second each: the first line is told before them.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    assert!(lines.next().is_some(), "nothing was told");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{rest:?}");
+    let record = store::read_load(&out).unwrap();
+    assert_eq!(record.verdict.result, LoadResult::Interrupted);
+    assert!(record.cells.is_empty());
+}
+
+#[test]
 fn the_posts_server_is_driven_over_grpc_alone() {
     let test = "load::the_posts_server_is_driven_over_grpc_alone";
     let (Some(python), Some(post)) = (tools::python(test), tools::post(test)) else {

@@ -1,6 +1,6 @@
 """The inventory service once more, written independently of the Rust one: correct by default, wrong on demand.
 
-    inventory_server.py [--port 0] [--defects sku-race,no-health]
+    inventory_server.py [--port 0] [--late 0.4] [--defects sku-race,no-health]
 
 Where the contract is silent it chooses differently from the reference on purpose (ids that count, a clock of 1 ms,
 `Z`), so that a scenario that demands more than the contract fails here.
@@ -81,8 +81,8 @@ def violations(row):
 class Watch:
     """One open watch: what it asked for and what it has not been sent."""
 
-    def __init__(self, request):
-        self.category, self.threshold = request.category, request.threshold
+    def __init__(self, request, late):
+        self.category, self.threshold, self.late = request.category, request.threshold, late
         self.backlog = collections.deque()
         self.news = asyncio.Event()
         self.overrun = False
@@ -92,6 +92,13 @@ class Watch:
             return
         if 0 < self.threshold <= update.new_quantity:
             return
+        # Every second product has a way of its own: the order is kept for each product, and for no more.
+        if self.late and int(update.product_id[-1]) % 2:
+            asyncio.get_running_loop().call_later(self.late, self.take, update)
+        else:
+            self.take(update)
+
+    def take(self, update):
         if len(self.backlog) >= BACKLOG:
             self.overrun = True
         else:
@@ -102,8 +109,8 @@ class Watch:
 class Inventory(pb_grpc.InventoryServiceServicer):
     """All six methods. One event loop runs them: whatever does not await is atomic."""
 
-    def __init__(self, defects):
-        self.defects = defects
+    def __init__(self, defects, late):
+        self.defects, self.late = defects, late
         self.products = {}
         self.skus = set()
         self.watches = []
@@ -216,7 +223,7 @@ class Inventory(pb_grpc.InventoryServiceServicer):
 
     async def WatchStockChanges(self, request, context):
         async with self.call(context):
-            watch = Watch(request)
+            watch = Watch(request, self.late)
             self.watches.append(watch)
             try:
                 await context.send_initial_metadata(())
@@ -267,10 +274,13 @@ async def main():
     parser.add_argument(
         "--defects", type=known, default=set(), help="; ".join(f"{name}: {text}" for name, text in DEFECTS.items())
     )
+    parser.add_argument(
+        "--late", type=float, default=0, help="tells watches of every second product so many seconds later"
+    )
     options = parser.parse_args()
 
     server = serving.server()
-    pb_grpc.add_InventoryServiceServicer_to_server(Inventory(options.defects), server)
+    pb_grpc.add_InventoryServiceServicer_to_server(Inventory(options.defects, options.late), server)
     names = [SERVICE, reflection.SERVICE_NAME]
     if "no-health" not in options.defects:
         servicer = health.aio.HealthServicer()

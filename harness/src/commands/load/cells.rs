@@ -24,6 +24,7 @@ use stocktake::{
         record::{CellRecord, GeneratorRecord},
         recorder::Window,
         summary::{Conditions, Place, Rounds},
+        verdict::Cut,
         workload::{Arrivals, Cell},
     },
     verify::record::Caveat,
@@ -42,10 +43,11 @@ pub struct Measured {
     /// Doubts.
     pub caveats: Vec<Caveat>,
     /// Why the run ended early, where it did.
-    pub lost: Option<String>,
+    pub cut: Option<Cut>,
 }
 
-/// Measures all cells. What was measured before `stop`, or before a target was lost, is kept.
+/// Measures all cells. What was measured before `stop`, or before a target was lost, is kept. All requests of all cells are made
+/// once before the first is sent, so that a mistake in a late cell costs no measured time.
 pub async fn measure(
     order: &Order<'_>,
     under: &[Under<'_>],
@@ -61,24 +63,30 @@ pub async fn measure(
         let endpoint = target.client.endpoint().await;
         endpoints.push(endpoint.map_err(|error| Refusal::not_judged(error.to_string()))?);
     }
-    for (index, cell) in order.cells.iter().enumerate() {
-        if stop.load(Ordering::Relaxed) || measured.lost.is_some() {
-            break;
-        }
-        let mut wanted = Vec::new();
+    let sides = |cell: &Cell| -> Result<Vec<Wanted>, String> {
         // The targets of a leg lie beside each other, so that what drifts is the same for both.
         let pairs = legs
             .iter()
             .flat_map(|leg| (0..under.len()).map(move |target| (*leg, target)));
-        for (leg, target) in pairs {
-            match Wanted::new(order, cell, &under[target], target, leg, &endpoints[target]) {
-                Ok(side) => wanted.push(side),
-                Err(text) => {
-                    measured.lost = Some(text);
-                    return Ok(measured);
-                }
-            }
+        pairs
+            .map(|(leg, target)| Wanted::new(order, cell, &under[target], target, leg, &endpoints[target]))
+            .collect()
+    };
+    if let Some(text) = order.cells.iter().find_map(|cell| sides(cell).err()) {
+        measured.cut = Some(Cut::Workload(text));
+        return Ok(measured);
+    }
+    for (index, cell) in order.cells.iter().enumerate() {
+        if stop.load(Ordering::Relaxed) || measured.cut.is_some() {
+            break;
         }
+        let wanted = match sides(cell) {
+            Ok(wanted) => wanted,
+            Err(text) => {
+                measured.cut = Some(Cut::Workload(text));
+                break;
+            }
+        };
         let run = CellRun {
             cell: cell.clone(),
             number: index + 1,
@@ -116,10 +124,13 @@ pub async fn measure(
                 measured.cells.push(done.cell);
                 measured.files.extend(done.files);
                 measured.caveats.extend(done.caveats);
-                measured.lost = done.lost;
+                measured.cut = done.lost.map(Cut::Target);
             }
-            Ok(Err(text)) => measured.lost = Some(text),
-            Err(error) => measured.lost = Some(format!("stocktake itself failed while it measured: {error}")),
+            Ok(Err(text)) => measured.cut = Some(Cut::Target(text)),
+            Err(error) => {
+                let text = format!("stocktake itself failed while it measured: {error}");
+                measured.cut = Some(Cut::Target(text));
+            }
         }
     }
     Ok(measured)

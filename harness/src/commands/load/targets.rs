@@ -16,6 +16,7 @@ use stocktake::{
         prepare,
         record::LoadTarget,
         setup::{self, SetupError},
+        verdict::Cut,
         workload::link,
     },
     scenario::expr::Scope,
@@ -184,7 +185,7 @@ impl<'a> Under<'a> {
     ///
     /// # Errors
     /// Why nothing can be measured, in words.
-    pub async fn set_up(&mut self, order: &Order<'_>, legs: &[Leg]) -> Result<(), String> {
+    pub async fn set_up(&mut self, order: &Order<'_>, legs: &[Leg]) -> Result<(), Cut> {
         let protocol = setup::protocol(legs);
         let created = self.created.get_mut();
         let done = setup::setup(
@@ -198,9 +199,10 @@ impl<'a> Under<'a> {
         .await;
         done.map_err(|error| match &error {
             SetupError::Call { layer, .. } if *layer != Layer::Application => {
-                format!("{} could not be set up: {error}", self.address.target)
+                Cut::Target(format!("{} could not be set up: {error}", self.address.target))
             }
-            _ => error.to_string(),
+            SetupError::Call { .. } => Cut::Target(error.to_string()),
+            SetupError::Request(_) => Cut::Workload(error.to_string()),
         })
     }
 

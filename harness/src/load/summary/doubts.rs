@@ -70,8 +70,19 @@ const WAITING_SHARE: f64 = 0.10;
 /// The share of scheduled requests that has to be sent, and be answered while requests are due.
 const SENT: f64 = 0.99;
 
-/// Why a round may not be used. `tally` is of all operations.
+/// Why a round may not be compared. `tally` is of all operations.
 pub(super) fn void(round: &RoundRecord, tally: &Tally, conditions: &Conditions) -> Option<String> {
+    untimed(round, tally, conditions).or_else(|| {
+        let overload = overload([round], round.most_waiting).filter(|_| conditions.compared && conditions.open)?;
+        Some(format!(
+            "the target did not keep up with the rate, so its times depend on how long the round was: {}",
+            overload.text
+        ))
+    })
+}
+
+/// Why the times of a round say nothing at all. Those of a target that did not keep up do: that they are at least so long.
+pub(super) fn untimed(round: &RoundRecord, tally: &Tally, conditions: &Conditions) -> Option<String> {
     let ended = round.succeeded + round.failed;
     if ended == 0 {
         return Some(match round.scheduled {
@@ -86,15 +97,7 @@ pub(super) fn void(round: &RoundRecord, tally: &Tally, conditions: &Conditions) 
             round.scheduled
         ));
     }
-    failures(round, tally, conditions)
-        .or_else(|| saturated(tally, conditions))
-        .or_else(|| {
-            let overload = overload([round], round.most_waiting).filter(|_| conditions.compared && conditions.open)?;
-            Some(format!(
-                "the target did not keep up with the rate, so its times depend on how long the round was: {}",
-                overload.text
-            ))
-        })
+    failures(round, tally, conditions).or_else(|| saturated(tally, conditions))
 }
 
 /// Failures that would make a side look better beside another one.

@@ -5,7 +5,8 @@ use crate::{
     client::Code,
     load::{
         leg::Leg,
-        record::PointRecord,
+        objective,
+        record::{ObjectiveRecord, PointRecord},
         recorder::{Recorder, Window},
         sample::{Outcome, RoundEnd, Sample, Sink},
         summary::{Conditions, Place, Rounds},
@@ -332,6 +333,39 @@ fn requests_that_were_not_sent_are_said() {
         ..CONDITIONS
     };
     assert_eq!(judged(&recorder, end, closed).0, None);
+}
+
+#[test]
+fn a_target_that_does_not_keep_up_misses_an_objective_beside_other_legs_too() {
+    let behind = Shape {
+        waits: 2_000 * MILLISECOND,
+        ..HEALTHY
+    };
+    let (recorder, mut end) = shaped(behind);
+    end.most_waiting = 1_000;
+    let mut rounds = Rounds::new(Leg::RestH1, 0, CONDITIONS);
+    assert!(rounds.add(&recorder, &[end], Place::default()).void.is_some());
+    let mut cell = crate::report::load::sample::measured().cells.remove(0);
+    cell.sides = vec![rounds.record(|_| None)];
+    let outcome = |at_most| {
+        let objective = ObjectiveRecord {
+            latency: vec![(0.99, at_most)],
+            errors: None,
+        };
+        let judged = objective::judge(&cell, &objective);
+        format!("{:?}", judged[0].outcome)
+    };
+    assert!(
+        outcome(1_000 * MILLISECOND).starts_with("Missed(Latency(2"),
+        "{}",
+        outcome(1_000 * MILLISECOND)
+    );
+    // Longer rounds would have been slower.
+    assert!(
+        outcome(3_000 * MILLISECOND).starts_with("Open(Void("),
+        "{}",
+        outcome(3_000 * MILLISECOND)
+    );
 }
 
 #[test]

@@ -209,6 +209,10 @@ fn a_regression_fails_and_an_interruption_tells_itself() {
     };
     let ended = verdict(&cells, &[], &known);
     assert_eq!((ended.exit_code, ended.complete), (143, false));
+    let mistake = Cut::Workload("w.yaml:3:4: there is no such field".to_owned());
+    known.cut = Some(&mistake);
+    let ended = verdict(&[], &[], &known);
+    assert_eq!((ended.exit_code, ended.complete), (2, false));
     known.cut = None;
     assert_eq!(verdict(&[], &[], &known).exit_code, 3);
 }

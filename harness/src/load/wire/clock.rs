@@ -66,14 +66,12 @@ impl Timer {
         self.armed = 0;
     }
 
-    /// How long to wait at most for `at`: the timer does the fine part.
+    /// How long to wait at most for `at`: the timer does the fine part. It is set where `at` lies behind `most`, too: the wait of
+    /// epoll is rounded up to whole milliseconds, and so may end behind `at`.
     pub fn wait(&mut self, at: u64, now: u64, most: Duration) -> std::io::Result<Duration> {
         use nix::sys::time::{TimeSpec, TimeValLike};
         use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};
         let left = at.saturating_sub(now);
-        if left >= nanos(most) {
-            return Ok(most);
-        }
         // An event of a connection may have woken us before it: then it is still set.
         if self.armed != at {
             let left = TimeSpec::nanoseconds(i64::try_from(left.max(1)).unwrap_or(i64::MAX));
@@ -124,6 +122,26 @@ mod tests {
         }
         // A wait in whole milliseconds would take one at least, each time.
         assert!((300_000..1_000_000).contains(&shortest), "{shortest} ns");
+    }
+
+    #[test]
+    fn an_instant_right_behind_the_longest_wait_is_kept() {
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(1);
+        let mut timer = Timer::new(poll.registry(), mio::Token(7)).unwrap();
+        let clock = Clock(Instant::now());
+        let mut shortest = u64::MAX;
+        for _ in 0..20 {
+            let begin = clock.now();
+            let at = begin + 1_150_000;
+            while clock.now() < at {
+                let most = timer.wait(at, clock.now(), Duration::from_micros(1_100)).unwrap();
+                poll.poll(&mut events, Some(most)).unwrap();
+            }
+            shortest = shortest.min(clock.now() - begin);
+        }
+        // The longest wait alone, in whole milliseconds, would take two.
+        assert!((1_150_000..1_900_000).contains(&shortest), "{shortest} ns");
     }
 
     #[cfg(target_os = "linux")]
