@@ -7,7 +7,7 @@ use stocktake::{
     cli::ConnectionArgs,
     client::{Call, Client, ConnectError, Identity, Layer, Options, Protocol, Target, check_metadata, collect},
     scenario::error::ScenarioError,
-    schema::{HttpFile, Origin, ReflectionError, Schema, drift, reflect},
+    schema::{HttpFile, Method, Origin, ReflectionError, Schema, drift, reflect},
     verify::{
         checks,
         record::{Caveat, CheckName, CheckRecord, CheckResult},
@@ -107,19 +107,11 @@ pub async fn cold_start(
         connect_timeout: budget,
     };
     let client = Client::new(target.clone(), options).map_err(|error| Refusal::input(error.to_string()))?;
-    let began = Instant::now();
-    if protocol == Protocol::Rest {
-        client
-            .probe(protocol, budget)
-            .await
-            .map_err(|error| none(error.to_string()))?;
-        return Ok(Some(began.elapsed()));
-    }
-    let known = Schema::built_in();
-    // Whatever the service says to it, even that it has no such method, is its first answer.
-    let method = known
-        .method("grpc.health.v1.Health", "Check")
-        .unwrap_or_else(|| known.undescribed("grpc.health.v1.Health", "Check"));
+    let client = client.watched(identity.clone());
+    let method = match protocol {
+        Protocol::Grpc => first_call(&Schema::built_in()),
+        Protocol::Rest => first_call(&over_rest()?),
+    };
     let request = method.input.new_message();
     let call = Call {
         method,
@@ -129,22 +121,39 @@ pub async fn cold_start(
         fresh_connection: true,
         small_window: false,
     };
-    let answer = async { collect(client.watched(identity.clone()).open(&call).await, [request]).await };
-    let answer = timeout(budget, answer)
-        .await
-        .map_err(|_| none("it was silent".to_owned()))?;
+    let began = Instant::now();
+    let answer = timeout(budget, async { collect(client.open(&call).await, [request]).await });
+    let answer = answer.await.map_err(|_| none("it was silent".to_owned()))?;
+    let took = began.elapsed();
+    let shown = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    // Of `/` over REST nothing is known but that an answer below 500 is one of somebody who runs.
+    let runs = answer.http.status != 0 && answer.http.status < 500;
     match answer.layer {
-        Layer::Application => Ok(Some(began.elapsed())),
+        Layer::Application => Ok(Some(took)),
+        Layer::Proxy if protocol == Protocol::Rest && runs => Ok(Some(took)),
         Layer::Proxy => Err(none(format!(
-            "something in front of it answered, after {}: {} {}",
-            humantime::format_duration(Duration::from_millis(
-                u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
-            )),
+            "something in front of it answered after {}: HTTP {}, {} {}",
+            humantime::format_duration(shown),
+            answer.http.status,
             answer.status.code,
             answer.status.message
         ))),
         Layer::Transport | Layer::Client => Err(none(answer.status.message)),
     }
+}
+
+/// A call that every gRPC service answers somehow: that it has no such method is an answer too.
+fn first_call(known: &Schema) -> Method {
+    let (service, method) = ("grpc.health.v1.Health", "Check");
+    let described = known.method(service, method);
+    described.unwrap_or_else(|| known.undescribed(service, method))
+}
+
+/// The same as GET / over REST.
+fn over_rest() -> Result<Schema, Refusal> {
+    let rule = "http:\n  rules:\n    - selector: grpc.health.v1.Health.Check\n      get: /\n";
+    let file = HttpFile::parse("GET /", rule).map_err(|errors| mistaken(&errors))?;
+    Schema::built_in().with_http(&file).map_err(|errors| mistaken(&errors))
 }
 
 /// What the target describes beside the contract, before any case: the files of `--proto` or `--descriptor-set`, else the
@@ -185,6 +194,30 @@ pub async fn contract(client: &Client, args: &ConnectionArgs, schema: &Schema, w
         sentence: format!("the descriptors of the target were not held against the {of}: {reason}"),
         items: Vec::new(),
     })
+}
+
+/// The descriptors by which clients call, where the target's own break the contract: the contract itself, with the HTTP rules of
+/// the run. What the target makes of such calls is then seen in the cases.
+pub fn as_promised(
+    check: Option<&CheckRecord>,
+    described: Schema,
+    args: &ConnectionArgs,
+) -> Result<(Schema, Option<Caveat>), Refusal> {
+    let broken = check.is_some_and(|check| check.result == CheckResult::Failed);
+    if !broken || !matches!(described.origin(), Origin::Reflection(_)) {
+        return Ok((described, None));
+    }
+    let schema = match http_rules(args)? {
+        None => Schema::built_in(),
+        Some(file) => Schema::built_in()
+            .with_http(&file)
+            .map_err(|errors| mistaken(&errors))?,
+    };
+    let caveat = Caveat {
+        text: "calls were made by the built-in contract, which the target's own descriptors break".to_owned(),
+        remedy: "keep what clients were promised, or judge by other files with --proto".to_owned(),
+    };
+    Ok((schema, Some(caveat)))
 }
 
 /// Waits until the target can be reached.

@@ -20,6 +20,7 @@ use std::io::{self, Write};
 use stocktake::{
     cli::{Cli, Command},
     exit::Exit,
+    report::escape::log_line,
 };
 
 /// A command that could not do its work: what to tell, and the exit code.
@@ -104,7 +105,10 @@ pub fn run(cli: Cli) -> Exit {
         if let Some(ci) = ci {
             ci.refused(&refusal);
         }
-        eprintln!("error: {}", refusal.text.trim_end());
+        // What a target said may be in it, and a CI system may read it.
+        for line in format!("error: {}", refusal.text.trim_end()).lines() {
+            eprintln!("{}", log_line(line));
+        }
         refusal.exit
     })
 }

@@ -257,9 +257,12 @@ enum Colour { COLOUR_UNSPECIFIED = 0; RED = 1; BLUE = 2; }
         assert_eq!(after(&[("GetRequest", "AskRequest"), ("Colour", "Paint")]).breaking, []);
     }
 
+    /// Replacements in the contract, what they break, and how.
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+
     #[test]
     fn every_breaking_change_is_named() {
-        let changes: [(&[(&str, &str)], &str, &str); 13] = [
+        let changes: [Case; 13] = [
             (&[("rpc Get ", "rpc Fetch ")], "shop.Shop/Get", "is removed or renamed"),
             (
                 &[("(stream Item)", "(Item)")],

@@ -2,6 +2,7 @@
 //! what CI systems are told.
 
 mod alternator;
+mod drifted;
 mod pull_request;
 
 use crate::support::{
@@ -12,7 +13,7 @@ use crate::support::{
 };
 use alternator::Alternator;
 use std::{fs, path::Path};
-use stocktake::verify::record::{CheckName, CheckRecord, CheckResult, RunRecord};
+use stocktake::verify::record::{CheckName, CheckRecord, CheckResult, Outcome, RunRecord};
 
 /// A few cases that take little time.
 const FEW: [&str; 2] = ["--filter", "get_*,list_category*,create_stored*,update_applied*"];
@@ -329,6 +330,55 @@ fn a_contract_that_has_drifted_is_told_before_any_case_and_fails() {
 }
 
 #[test]
+fn a_target_whose_own_description_breaks_the_contract_fails_by_it() {
+    // It describes `skv` where clients were promised `sku`.
+    let target = drifted::Target::start(b"sku", b"skv");
+    let seen = attempt(&target.address, &["--filter", "list_past_end*", "--protocol", "grpc"]);
+    assert_eq!(seen.code, Some(1), "{}{}", seen.stdout, seen.stderr);
+    let record = seen.record.unwrap();
+    let found = check(&record, CheckName::Contract);
+    let subjects: Vec<&str> = found.items.iter().map(|item| item.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["inventory.Product.sku", "inventory.CreateProductRequest.sku"],
+        "{found:?}"
+    );
+    // Clients call as they were promised: the cases show what comes of it.
+    assert!(
+        record.cases.iter().any(|case| case.outcome == Outcome::Failed) && record.verdict.counts.passed == 0,
+        "{:?}",
+        record.verdict
+    );
+    assert!(
+        record
+            .verdict
+            .sentence
+            .contains("2 breaking changes against the built-in contract"),
+        "{}",
+        record.verdict.sentence
+    );
+    assert!(
+        record
+            .caveats
+            .iter()
+            .any(|caveat| caveat.text.contains("built-in contract")),
+        "{:?}",
+        record.caveats
+    );
+
+    // A method that is gone is no mistake in the scenarios.
+    let target = drifted::Target::start(b"BulkImport", b"BulkExport");
+    let seen = attempt(&target.address, &["--filter", "bulk_empty*", "--protocol", "grpc"]);
+    assert_eq!(seen.code, Some(1), "{}{}", seen.stdout, seen.stderr);
+    assert!(
+        seen.stdout
+            .contains("inventory.InventoryService/BulkImport is removed or renamed"),
+        "{}",
+        seen.stdout
+    );
+}
+
+#[test]
 fn the_first_answer_has_its_own_time() {
     let cold = Server::start(std::process::Command::new(crate::support::stocktake::binary()).args([
         "serve",
@@ -351,6 +401,10 @@ fn the_first_answer_has_its_own_time() {
     assert_eq!(seen.code, Some(3), "{}{}", seen.stdout, seen.stderr);
     assert!(seen.stderr.contains("no first answer of"), "{}", seen.stderr);
     assert!(seen.record.is_none());
+    let rest = ["--filter", "list_past_end*", "--protocol", "rest"];
+    let seen = attempt(&cold.address, &[&rest[..], &["--cold-start", "30s"]].concat());
+    assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
+    assert!(seen.stdout.contains("the first answer took"), "{}", seen.stdout);
     let seen = attempt(
         &cold.address,
         &[&filter[..], &["--cold-start", "1s", "--wait", "1s"]].concat(),

@@ -80,7 +80,10 @@ pub async fn approach(
         rest_alone: first == Protocol::Rest,
     };
     let (schema, mut notes) = connect::described(&client, connection, rules, wants).await?;
-    found.extend(connect::contract(&client, connection, &schema, wants).await);
+    let contract = connect::contract(&client, connection, &schema, wants).await;
+    let (schema, caveat) = connect::as_promised(contract.as_ref(), schema, connection)?;
+    notes.extend(caveat);
+    found.extend(contract);
     link_all(&matrix, &schema, args.stream_budget.into())?;
     let rest = offer::rest(&client, &schema, &matrix, args.protocol).await;
     let not_offered = rest
