@@ -22,7 +22,7 @@ const ROLLOUT: Duration = Duration::from_secs(400);
 const OLD: &str = "inventory--old";
 const NEW: &str = "inventory--new";
 /// What is judged before any traffic.
-const CHECKS: &str = "verify load";
+const CHECKS: &str = "verify against load";
 /// Short enough for a test: enough samples for a median, evenly spaced, so that how many calls are open does not depend on chance.
 const WORKLOAD: &str = "\
 version: 1
@@ -168,6 +168,7 @@ fn a_good_revision_reaches_all_traffic() {
     );
     for row in [
         "| 0 % | verify | ok |",
+        "| 0 % | verify against inventory--old | ok |",
         "| 0 % | load, 20 a second | ok |",
         "| 10 % | load on the app's name, 60 a second | ok |",
         "| 100 % | verify on the app's name | ok |",
