@@ -8,6 +8,7 @@ use crate::support::{
     stocktake::{self, binary},
     tools, until, write,
 };
+use ::stocktake::verify::record::CheckName;
 use std::{
     collections::BTreeMap,
     env,
@@ -59,8 +60,13 @@ struct Call {
 impl App {
     /// The new revision serves with these arguments.
     fn start(python: &Path, new: &[&str]) -> App {
+        App::of(python, &[], new)
+    }
+
+    /// Each revision serves with arguments of its own.
+    fn of(python: &Path, old: &[&str], new: &[&str]) -> App {
         let folder = TempDir::new().unwrap();
-        let old = stocktake::serve(&["--revision", OLD]);
+        let old = stocktake::serve(&[&["--revision", OLD], old].concat());
         let new = stocktake::serve(&[&["--revision", NEW], new].concat());
         let edge = python::serve(
             python,
@@ -254,6 +260,26 @@ fn a_revision_that_fails_above_the_rate_of_the_short_load_is_rolled_back_at_10()
     ] {
         assert!(summary.contains(word), "{word}: {summary}");
     }
+}
+
+#[test]
+fn what_the_new_revision_is_compared_with_is_the_old_one() {
+    let Some(python) = tools::python("what_the_new_revision_is_compared_with_is_the_old_one") else {
+        return;
+    };
+    // Both lie behind one address, and differ by host name alone: the defect of the old one has to show.
+    let app = App::of(&python, &["--fault", "get-unknown-ok"], &[]);
+    let mut command = app.rollout(&["--verify", "--filter get_*", "--steps", "100", "--step-rate", "20"]);
+    let ended = process::run(command.env("STOCKTAKE_ROLLOUT_CHECKS", "against"), ROLLOUT);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.shown(), app.summary());
+    assert_eq!(app.weights(), [0, 100]);
+    let record = stocktake::record(&app.path("out/0-against")).unwrap();
+    let against = record
+        .checks
+        .iter()
+        .find(|check| check.about == CheckName::Against)
+        .unwrap();
+    assert!(against.sentence.contains("fixed"), "{}", against.sentence);
 }
 
 #[test]
