@@ -1,5 +1,9 @@
 //! The command line: what can be typed. Every option has an environment twin, `STOCKTAKE_<OPTION>`.
 
+mod doctor;
+
+pub use doctor::DoctorArgs;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -27,6 +31,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Drive one workload over gRPC and REST and compare them; without TARGET the built-in service.
     Load(LoadArgs),
+    /// Find out why a target does not answer, layer by layer, and what to change.
+    Doctor(DoctorArgs),
     /// Judge a stored load run beside at least five older ones of the same host, workload and options.
     Compare(CompareArgs),
     /// Render the reports of a stored run again.
@@ -410,7 +416,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration that can be a limit: above zero, a day at most.
-fn time_limit(text: &str) -> Result<Duration, String> {
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let limit = duration(text)?;
     if limit.is_zero() || limit > DAY {

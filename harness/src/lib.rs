@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! cli, exit        what can be typed; how a command ends
-//! commands/        (of the binary) serve, check, verify, load, compare, report: the only wiring
+//! commands/        (of the binary) serve, check, verify, load, doctor, compare, report: the only wiring
 //! scenario/        THE LANGUAGE: text with positions in, a checked model out
 //! schema/          descriptors of a target, messages made from them
 //! client/          how we talk: targets, connections, gRPC on the wire
 //! load/            workload -> exchanges -> rounds -> record -> verdict; `wire` is its tier of connections, with an event loop of
 //!                  its own
+//! doctor/          why a target does not answer: probes -> evidence -> diagnoses
 //! compare/         paired rounds and stored runs -> ratios with intervals, verdicts
 //! verify/          matrix -> run -> events -> record, with link (before) and judge (after each step)
 //! report/          console and log listen to the events; all else renders the record
@@ -19,13 +20,14 @@
 //! Arrows point one way: cli -> commands -> {verify, load} -> {compare, scenario, schema, client}; schema reflects through client;
 //! load uses `link`, `calls` and `residue` of verify, and the words of its record; verify knows of load only that a check has its
 //! record. report reads records and judges nothing: objectives are judged by `load::objective`, claims and regressions by compare.
-//! compare knows the words of `load::record` and `load::leg`, and nothing else of load.
+//! compare knows the words of `load::record` and `load::leg`, and nothing else of load. doctor stands beside verify and load: it asks
+//! through client and schema, and judges its own evidence.
 //!
 //! # Invariants (held by `tests/it/tidy.rs`)
 //!
-//! 1. `scenario`, `compare`, `numbers`, `verify::{matrix, judge, pattern, link, fold, record}`, `load::{workload, prepare, pacer, mix,
+//! 1. `scenario`, `compare`, `numbers`, `doctor` but for its `probes`, `verify::{matrix, judge, pattern, link, fold, record}`, `load::{workload, prepare, pacer, mix,
 //!    recorder, summary, decode, hlog, record, objective, words, verdict}` and every renderer are pure: no async, no clock, no file.
-//! 2. Only `client` and `load::wire` open connections; only `report::console`, `main` and `commands` print.
+//! 2. Only `client`, `load::wire` and `doctor::probes` open connections; only `report::console`, `main` and `commands` print.
 //! 3. Only `commands/serve.rs` names the server crate. `check`, `verify` and `load` without a target start the server as a child
 //!    process of the same executable; everything else knows an address.
 //! 4. The JSON record is versioned; an unknown version is refused. HTML, Markdown and JUnit are renders, never read back.
@@ -36,6 +38,7 @@
 pub mod cli;
 pub mod client;
 pub mod compare;
+pub mod doctor;
 pub mod exit;
 pub mod load;
 pub mod numbers;

@@ -24,6 +24,9 @@ pub use open::{Arrival, Gone, OpenCall, collect};
 pub use request::check_metadata;
 pub use target::{Options, Target, TargetError};
 
+// The doctor speaks to a target as the client does.
+pub(crate) use endpoint::{Manner, Secure};
+pub(crate) use request::{AGENT, add};
 // The load tier reads statuses as the client does.
 pub(crate) use frame::MAX_MESSAGE;
 pub(crate) use outcome::is_grpc;

@@ -1,6 +1,6 @@
 //! From the connection options to a client that has reached its target, and to the target's descriptors.
 
-use super::Refusal;
+use super::{Refusal, doctor};
 use base64::Engine;
 use std::{env, fs, time::Duration};
 use stocktake::{
@@ -101,10 +101,8 @@ pub async fn reach(client: &Client, protocol: Protocol, args: &ConnectionArgs) -
                         }
                         _ => "",
                     };
-                    return Err(Refusal::not_judged(format!(
-                        "cannot reach {}{waited}: {error}{instead}",
-                        client.target()
-                    )));
+                    let text = format!("cannot reach {}{waited}: {error}{instead}", client.target());
+                    return Err(doctor::refusal(text, client, protocol).await);
                 }
             },
         }
@@ -165,19 +163,25 @@ pub struct Wants {
     pub rest_alone: bool,
 }
 
+/// The descriptors from files, where they were given.
+pub fn given(args: &ConnectionArgs) -> Result<Option<Schema>, Refusal> {
+    if !args.proto.is_empty() {
+        let schema = Schema::from_proto(&args.proto, &args.proto_path);
+        return schema.map(Some).map_err(|error| Refusal::input(error.to_string()));
+    }
+    let Some(file) = &args.descriptor_set else {
+        return Ok(None);
+    };
+    let bytes = fs::read(file).map_err(|e| Refusal::input(format!("cannot read {}: {e}", file.display())))?;
+    let schema = Schema::from_descriptor_set(&bytes);
+    let schema = schema.map_err(|error| Refusal::input(format!("{}: {error}", file.display())))?;
+    Ok(Some(schema))
+}
+
 /// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
 /// for the reader.
 async fn schema(client: &Client, args: &ConnectionArgs, wants: Wants) -> Result<(Schema, Option<String>), Refusal> {
-    if !args.proto.is_empty() {
-        let schema = Schema::from_proto(&args.proto, &args.proto_path);
-        return schema
-            .map(|schema| (schema, None))
-            .map_err(|error| Refusal::input(error.to_string()));
-    }
-    if let Some(file) = &args.descriptor_set {
-        let bytes = fs::read(file).map_err(|e| Refusal::input(format!("cannot read {}: {e}", file.display())))?;
-        let schema = Schema::from_descriptor_set(&bytes);
-        let schema = schema.map_err(|error| Refusal::input(format!("{}: {error}", file.display())))?;
+    if let Some(schema) = given(args)? {
         return Ok((schema, None));
     }
     match reflect(client, REFLECTION_LIMIT).await {
@@ -207,8 +211,9 @@ async fn schema(client: &Client, args: &ConnectionArgs, wants: Wants) -> Result<
             Schema::built_in(),
             Some(format!("{error}; the built-in contract is used")),
         )),
-        Err(error) => Err(Refusal::not_judged(format!(
-            "{error}; give the descriptors with --proto or --descriptor-set"
-        ))),
+        Err(error) => {
+            let text = format!("{error}; give the descriptors with --proto or --descriptor-set");
+            Err(doctor::refusal(text, client, Protocol::Grpc).await)
+        }
     }
 }

@@ -165,6 +165,7 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
         if cut.is_none()
             && let Err(error) = target.set_up(&order, &legs).await
         {
+            caveats.extend(target.advice(&legs).await);
             cut = Some(Cut::Target(error));
         }
     }
@@ -179,6 +180,11 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
         } = measured;
         (record.cells, files) = (cells, logs);
         caveats.extend(doubts);
+        if lost.is_some() {
+            for target in &under {
+                caveats.extend(target.advice(&legs).await);
+            }
+        }
         cut = lost.map(Cut::Target);
     }
     record.elapsed_ms = u64::try_from(began.0.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -7,6 +7,7 @@ mod child;
 mod compare;
 mod connect;
 mod consent;
+mod doctor;
 mod listeners;
 mod load;
 mod load_suite;
@@ -87,6 +88,7 @@ pub fn run(cli: Cli) -> Exit {
             Command::Check(args) => verify::verify("check", args).await,
             Command::Verify(args) => verify::verify("verify", args).await,
             Command::Load(args) => load::load(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
             Command::Compare(args) => compare::compare(&args),
             Command::Report(args) => report::report(&args),
         }

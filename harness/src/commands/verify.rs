@@ -5,13 +5,13 @@ use super::{
     check::{self, Reached},
     child::Service,
     connect::{self, Wants},
-    consent,
+    consent, doctor,
     listeners::{Listeners, on_signal},
     load_suite, offer,
 };
 use std::{fs, path::Path, sync::Arc};
 use stocktake::{
-    cli::{LevelChoice, ProtocolChoice, VerifyArgs},
+    cli::{Format, LevelChoice, ProtocolChoice, VerifyArgs},
     client::{Protocol, Target},
     exit::Exit,
     scenario::{
@@ -24,8 +24,8 @@ use stocktake::{
         fold, link,
         matrix::{self, Case, Selection},
         record::{
-            Caveat, Counts, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
-            VerdictResult,
+            CaseRecord, Caveat, Counts, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord,
+            Verdict, VerdictResult,
         },
         run,
         snapshot::Snapshots,
@@ -107,8 +107,16 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         expect_revision: args.expect_revision.clone(),
         no_rest: rest.withheld,
     };
+    if command == "check" {
+        let (line, found) = doctor::first_look(&client).await;
+        notes.extend(found);
+        if args.output.format == Format::Text && !args.output.quiet {
+            // Whoever reads along has gone: the report is still written.
+            let _ = super::print(&format!("{line}\n"));
+        }
+    }
     let snapshot_steps_unjudged = snapshots.is_none() && uses_snapshots(&matrix);
-    let engine = Engine::new(client, schema, options, snapshots);
+    let engine = Engine::new(client.clone(), schema, options, snapshots);
     let now = chrono::Utc::now();
     let folder = begin::folder(&args.output, &now, command)?;
     let mut record = RunRecord {
@@ -169,6 +177,11 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
             Err(caveat) => record.caveats.push(caveat),
         }
     }
+    let unreached = engine.lost().is_some() || nothing_passed(&produced.cases);
+    if service.is_none() && unreached && signal.interrupted().is_none() {
+        let advice = doctor::advice(&client, first).await;
+        record.caveats.extend(advice.map(|advice| advice.caveat));
+    }
     if let Some(service) = service {
         service.stop().await;
     }
@@ -203,6 +216,12 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         Ok(()) => Ok(verdict),
         Err(refusal) => Err(refusal.at_least(verdict)),
     }
+}
+
+/// Whether cases failed and none passed: perhaps the service was never reached, and somebody answered in its place.
+fn nothing_passed(cases: &[CaseRecord]) -> bool {
+    let any = |wanted: Outcome| cases.iter().any(|case| case.outcome == wanted);
+    any(Outcome::Failed) && !any(Outcome::Passed)
 }
 
 /// Writes the answers of this run as the approved ones, where that was asked for.

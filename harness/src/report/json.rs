@@ -1,6 +1,7 @@
 //! `run.json`: a record as text. The only render that is read back. Pure.
 
 use crate::{
+    doctor::record::{DOCTOR_VERSION, DoctorRecord},
     load::record::{LOAD_VERSION, LoadRecord},
     verify::record::{RunRecord, SCHEMA_VERSION},
 };
@@ -38,6 +39,12 @@ const LOAD: Version = Version {
     number: LOAD_VERSION,
 };
 
+const DOCTOR: Version = Version {
+    pointer: "/doctor_version",
+    name: "doctor version",
+    number: DOCTOR_VERSION,
+};
+
 impl Record for RunRecord {
     const OWN: Version = VERIFY;
     const INSIDE: &'static [Version] = &[Version {
@@ -51,6 +58,11 @@ impl Record for LoadRecord {
     const INSIDE: &'static [Version] = &[];
 }
 
+impl Record for DoctorRecord {
+    const OWN: Version = DOCTOR;
+    const INSIDE: &'static [Version] = &[];
+}
+
 /// Which record a text holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -58,6 +70,19 @@ pub enum Kind {
     Verify,
     /// [`LoadRecord`], of `load`.
     Load,
+    /// [`DoctorRecord`], of `doctor`.
+    Doctor,
+}
+
+impl Kind {
+    /// The command, as an error names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Verify => "verify",
+            Kind::Load => "load",
+            Kind::Doctor => "doctor",
+        }
+    }
 }
 
 /// Why a text is not a record.
@@ -100,11 +125,14 @@ pub fn render<R: Record>(record: &R) -> String {
 /// Which record a text holds, by the version that it names.
 pub fn kind(text: &str) -> Result<Kind, JsonError> {
     let value = value(text)?;
-    match (value.pointer(LOAD.pointer), value.pointer(VERIFY.pointer)) {
-        (Some(_), None) => Ok(Kind::Load),
-        (None, Some(_)) => Ok(Kind::Verify),
+    let named = [(LOAD, Kind::Load), (VERIFY, Kind::Verify), (DOCTOR, Kind::Doctor)];
+    let mut named = named
+        .into_iter()
+        .filter(|(version, _)| value.pointer(version.pointer).is_some());
+    match (named.next(), named.next()) {
+        (Some((_, kind)), None) => Ok(kind),
         _ => Err(JsonError::NotARecord(
-            "it names neither `schema_version` nor `load_version`".to_owned(),
+            "it does not name one of `schema_version`, `load_version` and `doctor_version`".to_owned(),
         )),
     }
 }

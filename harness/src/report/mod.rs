@@ -9,6 +9,7 @@
 pub mod annotations;
 pub mod console;
 pub mod coverage;
+pub mod doctor;
 pub mod escape;
 pub mod failure;
 pub mod html;

@@ -5,7 +5,7 @@ use crate::commands::{
     Refusal,
     child::Service,
     connect::{self, Wants},
-    offer,
+    doctor, offer,
 };
 use std::cell::RefCell;
 use stocktake::{
@@ -189,6 +189,12 @@ impl<'a> Under<'a> {
             }
             _ => error.to_string(),
         })
+    }
+
+    /// What the doctor says of it, once it is not reached any more.
+    pub async fn advice(&self, legs: &[Leg]) -> Option<Caveat> {
+        let advice = doctor::advice(&self.client, setup::protocol(legs)).await;
+        advice.map(|advice| advice.caveat)
     }
 
     /// What stays behind.
