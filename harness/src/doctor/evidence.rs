@@ -26,6 +26,8 @@ pub struct Evidence {
     pub secure: Option<Secure>,
     /// Whether a connection for gRPC came about, as the client of `verify` and `load` makes it.
     pub connection: Option<Connection>,
+    /// The certificate of a target that got nowhere in plaintext and turned out to speak TLS.
+    pub tls_behind: Option<Certificate>,
     /// What HTTP/2 showed beside the calls: SETTINGS, GOAWAY, a plain GET.
     pub http2: Option<Http2>,
     /// A plain GET over HTTP/1.1.

@@ -87,9 +87,14 @@ async fn walk(order: &Order, evidence: &mut Evidence) {
         manner: &manner,
         within: order.step,
     };
-    if probed.is_err() {
+    if let Err(error) = probed {
         if trusted {
             evidence.http1 = Some(http::over_http1(&route).await);
+        }
+        // A peer of TLS tells of it by an alert, which is lost where it closes before it has read everything.
+        let closed = matches!(error, ConnectError::Closed { .. } | ConnectError::SpeaksTls { .. });
+        if closed && !target.is_tls() {
+            evidence.tls_behind = tls::behind(address, target.host(), order.step).await;
         }
         return;
     }
@@ -104,7 +109,7 @@ async fn walk(order: &Order, evidence: &mut Evidence) {
     evidence.http2 = Some(http2);
     evidence.http1 = Some(http1);
     evidence.serving = warm.serving.or(evidence.serving.take());
-    let silent = warm.call.layer == "client" && warm.call.http_status == 0;
+    let silent = warm.call.status == "DEADLINE_EXCEEDED";
     evidence.health = Some(warm.call);
     if silent {
         evidence

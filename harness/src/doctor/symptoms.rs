@@ -399,14 +399,22 @@ impl Evidence {
         self.http2.iter().map(|seen| &seen.get).chain(&self.http1)
     }
 
-    /// Whether any call has shown that gRPC is spoken there: an end of the service's own, whatever it was.
+    /// Whether the service has shown itself: reflection lists services, or a call has an end that is neither of an edge nor of
+    /// waiting in vain.
     fn answers(&self) -> bool {
-        let own = |call: &Call| call.layer == "application" && !edge::is_of_an_edge(call);
-        let described = self
-            .reflection
-            .as_ref()
-            .is_some_and(|reflection| !reflection.services.is_empty());
+        let reflection = self.reflection.as_ref();
+        let described = reflection.is_some_and(|reflection| !reflection.services.is_empty());
+        let own = |call: &Call| {
+            let of_an_edge = edge::is_of_an_edge(call) || (call.status == "UNAVAILABLE" && self.is_cut_off());
+            call.layer == "application" && call.status != "DEADLINE_EXCEEDED" && !of_an_edge
+        };
         described || self.calls().any(own)
+    }
+
+    /// Whether a GET was answered by an edge that says that nothing stands behind it.
+    fn is_cut_off(&self) -> bool {
+        let mut gets = self.gets();
+        gets.any(|get| matches!(get.status, 502..=504) && get.header("x-envoy-upstream-service-time").is_none())
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod html;
 pub mod markdown;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 use super::{

@@ -5,6 +5,7 @@ mod client;
 mod compare;
 mod contract;
 mod crash;
+mod doctor;
 mod editions;
 mod engine;
 mod faults;

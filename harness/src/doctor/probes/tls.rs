@@ -40,12 +40,18 @@ pub(super) async fn handshake(address: SocketAddr, secure: &Secure, within: Dura
         }
         Err(error) => Seen {
             took_ms: ms(began.elapsed()),
-            certificate: look(address, secure, within).await,
+            certificate: look(address, &secure.name, within).await,
             error: Some(shown(&error)),
             name,
             ..Seen::default()
         },
     }
+}
+
+/// The certificate of a peer that got nowhere in plaintext, should it speak TLS.
+pub(super) async fn behind(address: SocketAddr, host: &str, within: Duration) -> Option<Certificate> {
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    look(address, &name, within).await
 }
 
 /// TLS over a new connection.
@@ -74,7 +80,7 @@ fn version(version: ProtocolVersion) -> String {
 }
 
 /// The certificate that the peer shows. The handshake fails in any case: nothing is sent to a peer that is not trusted.
-async fn look(address: SocketAddr, secure: &Secure, within: Duration) -> Option<Certificate> {
+async fn look(address: SocketAddr, name: &ServerName<'static>, within: Duration) -> Option<Certificate> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let witness = Arc::new(Witness {
         seen: Mutex::default(),
@@ -86,9 +92,9 @@ async fn look(address: SocketAddr, secure: &Secure, within: Duration) -> Option<
         .dangerous()
         .with_custom_certificate_verifier(witness.clone())
         .with_no_client_auth();
-    config.alpn_protocols = secure.either.alpn_protocols.clone();
+    config.alpn_protocols = [b"h2".as_slice(), b"http/1.1"].map(<[u8]>::to_vec).into();
     // It always fails: the witness trusts nobody.
-    let _ = connect(address, &Arc::new(config), &secure.name, within).await;
+    let _ = connect(address, &Arc::new(config), name, within).await;
     let seen = witness.seen.lock().ok()?.take()?;
     certificate(&seen)
 }

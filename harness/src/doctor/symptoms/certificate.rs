@@ -115,13 +115,20 @@ pub(super) fn issuer(evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-/// Row 13, a certificate of the client.
+/// Row 13, a certificate of the client. With TLS 1.3 the peer tells of it after the handshake, so that a client which writes first
+/// may see a closed connection alone; the GET has waited for what it says.
 pub(super) fn client(evidence: &Evidence) -> Option<Finding> {
-    failed(evidence, ConnectionEnd::ClientCertificate).then(|| {
+    let told = evidence.http1.as_ref().and_then(|get| get.error.as_ref());
+    let told = told.filter(|error| evidence.tls && error.contains("CertificateRequired"));
+    if !failed(evidence, ConnectionEnd::ClientCertificate) && told.is_none() {
+        return None;
+    }
+    Some(
         Finding::blocks(Layer::Tls, "it asks for a certificate of the client, and none was sent")
+            .seen(told.map(|error| format!("TLS says: {error}")))
             .seen(lines(evidence))
-            .fix("set clientCertificateMode of the ingress to accept or ignore: there is no az flag for it, use Bicep or --yaml")
-    })
+            .fix("set clientCertificateMode of the ingress to accept or ignore: there is no az flag for it, use Bicep or --yaml"),
+    )
 }
 
 /// Row 17.

@@ -234,18 +234,25 @@ pub(super) fn upstream_tls(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// Rows 1 and 2.
+/// Rows 1 and 2. A service that takes HTTP/1.1 beside gRPC may say itself that it was reached in the wrong one.
 pub(super) fn upstream_protocol(evidence: &Evidence) -> Option<Finding> {
-    let seen = shows(evidence, &[RESET, "protocol error"])?;
-    Some(wrong_transport(
-        evidence,
-        "edge and service do not speak the same HTTP: the edge speaks HTTP/1.1 to a service of HTTP/2, or the other way round",
-        seen,
-    ))
+    if let Some(seen) = shows(evidence, &[RESET, "protocol error"]) {
+        let sentence = "edge and service do not speak the same HTTP: the edge speaks HTTP/1.1 to a service of HTTP/2, or the other \
+                        way round";
+        let unknown = "transport or port: the bytes are the same, the ingress settings tell";
+        return Some(wrong_transport(evidence, sentence, seen).unknown(unknown));
+    }
+    let told = |call: &&Call| call.layer == "proxy" && matches!(call.http_status, 426 | 502 | 505);
+    let call = evidence.calls().find(told).filter(|_| !evidence.answers())?;
+    let sentence = match call.http_status {
+        502 => "the edge cannot speak to the service: 502",
+        _ => "the edge speaks HTTP/1.1 to a service that needs HTTP/2 for gRPC: the service says so itself",
+    };
+    Some(wrong_transport(evidence, sentence, vec![said(call)]).seen(gets(evidence)))
 }
 
 /// What rows 1 and 2 tell to do.
-pub(super) fn wrong_transport(evidence: &Evidence, sentence: &str, seen: Vec<String>) -> Finding {
+fn wrong_transport(evidence: &Evidence, sentence: &str, seen: Vec<String>) -> Finding {
     let app = evidence.app();
     Finding::blocks(Layer::Upstream, sentence)
         .seen(seen)
@@ -260,7 +267,6 @@ pub(super) fn wrong_transport(evidence: &Evidence, sentence: &str, seen: Vec<Str
                 "--query \"{transport:transport,targetPort:targetPort}\"",
             ),
         )
-        .unknown("transport or port: the bytes are the same, the ingress settings tell")
 }
 
 /// Row 9.
@@ -294,7 +300,9 @@ pub(super) fn idle_before_answer(evidence: &Evidence) -> Option<Finding> {
 /// Row 21, the edge itself; also any 503 that says nothing.
 pub(super) fn overloaded(evidence: &Evidence) -> Option<Finding> {
     let get = get_with(evidence, &[503])?;
-    if get.header("x-envoy-upstream-service-time").is_some() {
+    // A call that waits in vain is not one that the edge ends.
+    let waits = evidence.calls().any(|call| call.status == "DEADLINE_EXCEEDED");
+    if waits || get.header("x-envoy-upstream-service-time").is_some() {
         return None;
     }
     let app = evidence.app();
@@ -406,19 +414,16 @@ pub(super) fn not_grpc(evidence: &Evidence) -> Option<Finding> {
     }
     let call = evidence.calls().find(|call| call.layer == "proxy")?;
     let kind = call.header("content-type").unwrap_or("no content-type");
-    let finding = match call.http_status {
-        502 => wrong_transport(evidence, "the edge cannot speak to the service: 502", vec![said(call)]),
-        _ => Finding::blocks(
-            Layer::Edge,
-            format!("what answers speaks HTTP and no gRPC: {} with {kind}", call.http_status),
-        )
-        .seen([said(call)])
-        .fix("check host and port: this is a web page, another app or a front door")
-        .fix_by(
-            "an ingress that speaks HTTP/1.1 to a service of both HTTP/1.1 and gRPC: let it speak HTTP/2",
-            evidence.app().az("ingress update", "--transport http2"),
-        )
-        .unknown("whether the service stands behind what answers"),
-    };
+    let finding = Finding::blocks(
+        Layer::Edge,
+        format!("what answers speaks HTTP and no gRPC: {} with {kind}", call.http_status),
+    )
+    .seen([said(call)])
+    .fix("check host and port: this is a web page, another app or a front door")
+    .fix_by(
+        "an ingress that speaks HTTP/1.1 to a service of both HTTP/1.1 and gRPC: let it speak HTTP/2",
+        evidence.app().az("ingress update", "--transport http2"),
+    )
+    .unknown("whether the service stands behind what answers");
     Some(finding.seen(gets(evidence)))
 }

@@ -1,6 +1,7 @@
 //! What is worth knowing and no cause of anything: row 28, certificates that end soon, layers that were not asked. Pure.
 
 use super::super::evidence::Evidence;
+use super::state::not_for_us;
 use serde::{Deserialize, Serialize};
 
 /// Days before the end of a certificate at which it is worth a line.
@@ -50,6 +51,14 @@ pub fn notes(evidence: &Evidence) -> Vec<Note> {
     if let Some(certificate) = certificate.filter(|certificate| (0..SOON_DAYS).contains(&certificate.days_left)) {
         let text = format!("the certificate ends in {} days", certificate.days_left);
         notes.push(note("certificate-ends", &[18], text));
+    }
+    let failed = evidence.pairs.as_ref().map(|pairs| pairs.failed.as_slice());
+    let failed = failed.unwrap_or_default();
+    if let Some(first) = failed.first().filter(|_| not_for_us(failed)) {
+        let text = format!(
+            "whether replicas share their state was not tried: writes are not allowed to this caller ({first})"
+        );
+        notes.push(note("no-writes", &[22], text));
     }
     notes.extend(
         evidence

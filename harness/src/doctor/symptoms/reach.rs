@@ -107,13 +107,25 @@ pub(super) fn tls_to_plaintext(evidence: &Evidence) -> Option<Finding> {
 
 /// Row 15, a TLS port.
 pub(super) fn plaintext_to_tls(evidence: &Evidence) -> Option<Finding> {
-    (end(evidence)? == ConnectionEnd::SpeaksTls).then(|| {
-        let instead = evidence.target.replacen("http://", "https://", 1);
+    let behind = evidence.tls_behind.as_ref();
+    if end(evidence)? != ConnectionEnd::SpeaksTls && behind.is_none() {
+        return None;
+    }
+    let instead = evidence.target.replacen("http://", "https://", 1);
+    let looked = behind.map(|certificate| {
+        format!(
+            "with TLS it shows a certificate for {}, issued by `{}`",
+            super::certificate::names(&certificate.names),
+            certificate.issuer
+        )
+    });
+    Some(
         Finding::blocks(Layer::Http2, "plaintext was spoken to a port that speaks TLS")
             .seen(client(evidence))
+            .seen(looked)
             .seen(gets(evidence))
-            .fix(format!("write {instead}"))
-    })
+            .fix(format!("write {instead}")),
+    )
 }
 
 /// Rows 15 and 17, an HTTP/1 server, or a proxy that agrees on h2 and does not speak it.

@@ -74,10 +74,10 @@ pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// Pairs that ended otherwise; not in the table.
+/// Pairs that ended otherwise; not in the table. That writes are not allowed, or not there, is no fault: see the notes.
 pub(super) fn pairs_failed(evidence: &Evidence) -> Option<Finding> {
     let pairs = evidence.pairs.as_ref()?;
-    if pairs.failed.is_empty() || pairs.missed > 0 {
+    if pairs.failed.is_empty() || pairs.missed > 0 || not_for_us(&pairs.failed) {
         return None;
     }
     Some(
@@ -86,7 +86,13 @@ pub(super) fn pairs_failed(evidence: &Evidence) -> Option<Finding> {
             "writes or reads fail, so that it is not known whether replicas share their state",
         )
         .seen(pairs.failed.iter().take(5).cloned())
-        .fix("see the log of the service")
-        .fix("a token that may only read: give one that may write, or leave --allow-writes out"),
+        .fix("see the log of the service"),
     )
+}
+
+/// Whether all that failed was refused to this caller.
+pub(super) fn not_for_us(failed: &[String]) -> bool {
+    let refusals = ["UNIMPLEMENTED:", "PERMISSION_DENIED:", "UNAUTHENTICATED:"];
+    let refused = |text: &String| refusals.iter().any(|code| text.starts_with(code));
+    failed.iter().all(refused)
 }

@@ -1,0 +1,114 @@
+//! The doctor against peers that are ill, each in one way: real Envoy as the edge, servers in Python, this project's own. What it
+//! names first must be what was staged; of healthy peers it names nothing.
+
+mod cases;
+mod stage;
+
+use crate::support::{stocktake, tools};
+use cases::{CASES, Case};
+use stage::Stage;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::thread;
+
+/// Runs at once: the machine has few cores, and most of a case is waiting.
+const AT_ONCE: usize = 4;
+
+/// What the doctor named for a case: the first diagnosis, or `healthy`.
+struct Named {
+    first: String,
+    exit: Option<i32>,
+    notes: Vec<String>,
+    shown: String,
+}
+
+fn examine(case: &Case, stage: &Stage) -> Named {
+    let target = stage.target(case.target);
+    let mut arguments = vec!["doctor", target.as_str(), "--format", "json", "--connect-timeout", "2s"];
+    let (ca, out) = (stage.path("ca.pem"), stage.path(&format!("run-{}", case.name)));
+    arguments.extend(["--ca", &ca, "--out", &out]);
+    arguments.extend(case.arguments);
+    let ended = stocktake::run(&arguments);
+    let record: serde_json::Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{}: {error}\n{}", case.name, ended.shown()));
+    let ids = |field: &str| -> Vec<String> {
+        let all = record[field].as_array().unwrap();
+        all.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    Named {
+        first: ids("diagnoses")
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| "healthy".to_owned()),
+        exit: ended.code,
+        notes: ids("notes"),
+        shown: ended.shown(),
+    }
+}
+
+/// All cases, a few at a time.
+fn examine_all(stage: &Stage) -> BTreeMap<&'static str, Named> {
+    let (waiting, done) = (Mutex::new(CASES.iter()), Mutex::new(BTreeMap::new()));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().unwrap().next();
+                    let Some(case) = next else { return };
+                    let named = examine(case, stage);
+                    done.lock().unwrap().insert(case.name, named);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap()
+}
+
+/// Rows: what was staged; columns: what was named first. Columns of nothing but the diagonal are left out.
+fn matrix(named: &BTreeMap<&'static str, Named>) -> String {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for case in CASES {
+        *counts.entry((case.expect, &named[case.name].first)).or_default() += 1;
+    }
+    let rows: BTreeSet<&str> = CASES.iter().map(|case| case.expect).collect();
+    let mut text = format!("{:<20} {:>6} {:>6}  named otherwise\n", "staged", "cases", "right");
+    for row in rows {
+        let of_row = counts.iter().filter(|((expect, _), _)| *expect == row);
+        let all: usize = of_row.clone().map(|(_, n)| n).sum();
+        let right = counts.get(&(row, row)).copied().unwrap_or(0);
+        let others: Vec<String> = of_row
+            .filter(|((_, first), _)| *first != row)
+            .map(|((_, first), n)| format!("{first} {n}"))
+            .collect();
+        text += &format!("{row:<20} {all:>6} {right:>6}  {}\n", others.join(", "));
+    }
+    text
+}
+
+#[test]
+fn the_doctor_names_the_cause_that_was_staged_first() {
+    let Some(python) = tools::python("the_doctor_names_the_cause_that_was_staged_first") else {
+        return;
+    };
+    let stage = Stage::set(&python);
+    let named = examine_all(&stage);
+    println!("{}", matrix(&named));
+    let mut wrong = String::new();
+    for case in CASES {
+        let seen = &named[case.name];
+        let notes = case.note.is_none_or(|note| seen.notes.iter().any(|id| id == note));
+        if seen.first != case.expect || seen.exit != Some(case.exit) || !notes {
+            wrong += &format!(
+                "{}: expected {} and exit {}, got {}: {}\n",
+                case.name, case.expect, case.exit, seen.first, seen.shown
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let ill = CASES.iter().filter(|case| case.expect != "healthy").count();
+    assert!(
+        ill >= 20 && CASES.len() - ill >= 4,
+        "{ill} of {} cases are ill",
+        CASES.len()
+    );
+}
