@@ -41,7 +41,7 @@ impl App {
     /// `az containerapp <rest>` for this app; what the host does not say is a variable.
     pub fn az(&self, command: &str, options: &str) -> String {
         let name = self.name.as_deref().unwrap_or("$APP");
-        let line = format!("az containerapp {command} -n {name} -g $RG {options}");
+        let line = ["az containerapp", command, "-n", name, "-g $RG", options].join(" ");
         line.trim_end().to_owned()
     }
 }

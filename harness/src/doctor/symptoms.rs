@@ -353,7 +353,7 @@ pub const OUTSIDE: &[(u8, &str)] = &[
         29,
         "a scheme that a tool does not take: stocktake says itself which it takes",
     ),
-    (32, "needs az: az containerapp revision show, and the system logs"),
+    (32, "needs az: the state of the revision, and the system logs"),
 ];
 
 /// All causes that the evidence shows, the first one first; none for a healthy target.

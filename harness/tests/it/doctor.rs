@@ -112,3 +112,72 @@ fn the_doctor_names_the_cause_that_was_staged_first() {
         CASES.len()
     );
 }
+
+#[test]
+fn verify_and_load_say_of_an_unreached_service_what_the_doctor_says() {
+    let test = "verify_and_load_say_of_an_unreached_service_what_the_doctor_says";
+    let Some(python) = tools::python(test) else { return };
+    let stage = Stage::set(&python);
+    let fix = "az containerapp ingress update -n $APP -g $RG --transport http2";
+    // The connection comes about, and the edge answers in the service's place.
+    for command in ["verify", "load"] {
+        let (target, out) = (stage.target("http edge:transport"), stage.path(command));
+        let ended = stocktake::run(&[command, &target, "--out", &out]);
+        assert_eq!(ended.code, Some(3), "{}", ended.shown());
+        let (message, advice) = ended
+            .stderr
+            .split_once("\n\n")
+            .unwrap_or_else(|| panic!("{}", ended.shown()));
+        assert!(
+            message.starts_with("error: ") && message.contains("protocol error"),
+            "{}",
+            ended.shown()
+        );
+        assert!(
+            advice.starts_with("diagnosis ") && advice.contains(fix),
+            "{}",
+            ended.shown()
+        );
+    }
+    // It does not come about.
+    let ended = stocktake::run(&["verify", &stage.target("http dead")]);
+    assert_eq!(ended.code, Some(3), "{}", ended.shown());
+    assert!(ended.stderr.contains("port-closed: layer TCP"), "{}", ended.shown());
+    // An edge that says UNIMPLEMENTED to everything looks like a service that does nothing right; the report knows better.
+    let arguments = ["--filter", "catalogue_*", "--protocol", "grpc"];
+    let seen = stocktake::attempt(&stage.target("http edge:unknown-host"), &arguments);
+    let caveats = seen.record.unwrap().caveats;
+    let told = caveats
+        .iter()
+        .find(|caveat| caveat.text.starts_with("doctor: the edge does not know"));
+    assert!(told.is_some_and(|caveat| !caveat.remedy.is_empty()), "{caveats:?}");
+    assert_ne!(seen.code, Some(0));
+}
+
+#[test]
+fn a_token_is_nowhere_to_be_read_and_a_run_is_rendered_again() {
+    let Some(python) = tools::python("a_token_is_nowhere_to_be_read_and_a_run_is_rendered_again") else {
+        return;
+    };
+    let stage = Stage::set(&python);
+    let (target, out, again) = (stage.target("http locked"), stage.path("run"), stage.path("again"));
+    let token = "Bearer hunter2-hunter2";
+    let ended = stocktake::run(&[
+        "doctor",
+        &target,
+        "--out",
+        &out,
+        "--header",
+        &format!("authorization: {token}"),
+    ]);
+    assert_eq!(ended.code, Some(3), "{}", ended.shown());
+    let rendered = stocktake::run(&["report", &out, "--out", &again]);
+    assert_eq!(rendered.code, Some(0), "{}", rendered.shown());
+    let mut texts = vec![ended.stdout, ended.stderr];
+    for name in ["run.json", "report.md", "index.html"] {
+        let read = |folder: &str| std::fs::read_to_string(std::path::Path::new(folder).join(name)).unwrap();
+        assert_eq!(read(&out), read(&again), "{name}");
+        texts.push(read(&out));
+    }
+    assert!(texts.iter().all(|text| !text.contains("hunter2")));
+}

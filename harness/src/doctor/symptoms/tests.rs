@@ -231,12 +231,12 @@ fn connections_that_do_not_come_about() {
     assert_eq!(first(&unknown), "name-unknown");
 }
 
-#[test]
-fn an_edge_that_answers_in_the_services_place() {
+/// What an edge answers, and the row that it stands for.
+fn edges() -> Vec<(Evidence, &'static str)> {
     let none: &[(&str, &str)] = &[];
     let html = [("content-type", "text/html")];
     let reset = |why: &str| format!("{RESET}{why}");
-    for (status, message, exchange, expected) in [
+    let table = [
         (
             "UNAVAILABLE",
             reset("protocol error"),
@@ -311,13 +311,22 @@ fn an_edge_that_answers_in_the_services_place() {
             ),
             "login",
         ),
-    ] {
-        let evidence = edge(status, &message, &exchange);
+    ];
+    let answered = table
+        .into_iter()
+        .map(|(status, message, exchange, expected)| (edge(status, &message, &exchange), expected));
+    answered.collect()
+}
+
+#[test]
+fn an_edge_that_answers_in_the_services_place() {
+    for (evidence, expected) in edges() {
         let found = diagnose(&evidence);
         assert_eq!(
             found.first().map(|found| found.id.as_str()),
             Some(expected),
-            "{status} {message}"
+            "{:?}",
+            evidence.first
         );
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(!found[0].fix.is_empty() && !found[0].evidence.is_empty(), "{expected}");
@@ -335,7 +344,7 @@ fn an_edge_that_answers_in_the_services_place() {
     let mut evidence = edge(
         "UNKNOWN",
         "HTTP 200 with content-type text/html",
-        &get(200, &html, "<p>hello"),
+        &get(200, &[("content-type", "text/html")], "<p>hello"),
     );
     let foreign = |mut evidence: Evidence, status: u16| {
         let calls = [&mut evidence.first, &mut evidence.health, &mut evidence.real];
@@ -489,6 +498,70 @@ fn commands_name_the_app_of_the_host() {
         az,
         Some("az containerapp ingress update -n shop -g $RG --transport http2")
     );
+}
+
+/// Every command that edges, cold starts, split state and silent streams lead to: whole lines, so that a check of `az` lines in
+/// this repository reads them.
+const COMMANDS: &[&str] = &[
+    "az containerapp auth update -n shop -g $RG --enabled false",
+    "az containerapp env premium-ingress add -n $ENV -g $RG --workload-profile-name $PROFILE",
+    "az containerapp env premium-ingress update -n $ENV -g $RG --request-idle-timeout 30",
+    "az containerapp env show -n $ENV -g $RG --query properties.vnetConfiguration.internal -o tsv",
+    "az containerapp hostname bind -n shop -g $RG --environment $ENV --hostname $HOST --validation-method CNAME",
+    "az containerapp ingress access-restriction set -n shop -g $RG --rule-name $RULE --action Allow --ip-address $CIDR",
+    "az containerapp ingress show -n shop -g $RG",
+    "az containerapp ingress show -n shop -g $RG --query \"{transport:transport,targetPort:targetPort}\"",
+    "az containerapp ingress traffic show -n shop -g $RG",
+    "az containerapp ingress update -n shop -g $RG --allow-insecure true",
+    "az containerapp ingress update -n shop -g $RG --target-port $PORT",
+    "az containerapp ingress update -n shop -g $RG --transport http2",
+    "az containerapp logs show -n shop -g $RG --type console --tail 50",
+    "az containerapp logs show -n shop -g $RG --type system --tail 50",
+    "az containerapp revision list -n shop -g $RG --all -o table",
+    "az containerapp revision list -n shop -g $RG -o table",
+    "az containerapp show -n shop -g $RG --query properties.configuration.ingress.fqdn -o tsv",
+    "az containerapp update -n shop -g $RG --min-replicas 1",
+    "az containerapp update -n shop -g $RG --min-replicas 1 --max-replicas 1",
+];
+
+#[test]
+fn all_commands_are_known() {
+    let mut all: Vec<Evidence> = edges().into_iter().map(|(evidence, _)| evidence).collect();
+    let domain = "calm-sea-1a2b.westeurope.azurecontainerapps.io";
+    for host in ["shop--7f3c", "shop---green"] {
+        let mut unknown = edge("UNIMPLEMENTED", "", &get(404, &[], ""));
+        unknown.host = format!("{host}.{domain}");
+        all.push(unknown);
+    }
+    let location = format!("https://{}/", healthy().host);
+    let mut redirect = edge("UNKNOWN", "", &get(301, &[("location", &location)], ""));
+    redirect.tls = false;
+    all.push(redirect);
+    all.push(unconnected(ConnectionEnd::WrongName));
+    let mut unknown_name = unconnected(ConnectionEnd::Other);
+    unknown_name.name = Some(Name {
+        error: Some("NXDOMAIN".to_owned()),
+        ..Name::default()
+    });
+    all.push(unknown_name);
+    let mut no_route = unconnected(ConnectionEnd::Other);
+    no_route.tcp[0].end = TcpEnd::NoAnswer;
+    all.push(no_route);
+    let mut ill = healthy();
+    ill.idle = Some(Idle {
+        cut_after_ms: Some(240_000.0),
+        layer: "transport".to_owned(),
+        ..Idle::default()
+    });
+    ill.pairs = Some(Pairs {
+        missed: 1,
+        ..Pairs::default()
+    });
+    ill.real = Some(call("inventory.InventoryService/ListProducts", "INTERNAL", "why"));
+    all.push(ill);
+    let fixes = all.iter().flat_map(diagnose).flat_map(|found| found.fix);
+    let lines: BTreeSet<String> = fixes.filter_map(|fix| fix.az).collect();
+    assert_eq!(lines.iter().map(String::as_str).collect::<Vec<_>>(), COMMANDS);
 }
 
 #[test]
