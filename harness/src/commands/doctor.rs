@@ -27,7 +27,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const SHORT: Duration = Duration::from_secs(5);
 
 /// For one of its steps.
-const SHORT_STEP: Duration = Duration::from_secs(2);
+const SHORT_STEP: Duration = Duration::from_millis(1500);
+
+/// Between two attempts of `--wait`.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Examines a target and writes the run's folder.
 pub async fn doctor(args: DoctorArgs) -> Result<Exit, Refusal> {
@@ -45,15 +48,12 @@ pub async fn doctor(args: DoctorArgs) -> Result<Exit, Refusal> {
         idle: args.idle,
         pairs: if may_write { args.pairs.into() } else { 0 },
         run_id: begin::run_id(None)?,
-        within: None,
     };
     let folder = begin::folder(&args.output, &now, "doctor")?;
     let interrupts = signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
     let (int, term) = interrupts.map_err(|error| Refusal::not_judged(format!("signals cannot be heard: {error}")))?;
-    let (evidence, cut) = tokio::select! {
-        seen = waited(&order, args.connection.wait) => (seen, None),
-        exit = told(int, term) => (unseen(&target), Some(exit)),
-    };
+    let (evidence, cut) = waited(&order, args.connection.wait, told(int, term)).await;
+    // Half of the evidence makes no diagnosis.
     let diagnoses = if cut.is_none() { diagnose(&evidence) } else { Vec::new() };
     let record = DoctorRecord {
         doctor_version: DOCTOR_VERSION,
@@ -72,14 +72,15 @@ pub async fn doctor(args: DoctorArgs) -> Result<Exit, Refusal> {
 }
 
 /// Examines the target, again while nothing is reached and `--wait` is not over.
-async fn waited(order: &Order, wait: Option<Duration>) -> Evidence {
+async fn waited(order: &Order, wait: Option<Duration>, told: impl Future<Output = Exit>) -> (Evidence, Option<Exit>) {
     let until = wait.map(|wait| Instant::now() + wait);
+    let mut told = std::pin::pin!(told);
     loop {
-        let (evidence, _) = examine(order).await;
+        let (evidence, cut) = examine(order, &mut told).await;
         let blocked = diagnose(&evidence).iter().any(|found| found.weight == Weight::Blocks);
         match until {
-            Some(until) if blocked && Instant::now() < until => tokio::time::sleep(Duration::from_millis(250)).await,
-            _ => return evidence,
+            Some(until) if cut.is_none() && blocked && Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            _ => return (evidence, cut),
         }
     }
 }
@@ -88,17 +89,6 @@ async fn told(mut int: Signal, mut term: Signal) -> Exit {
     tokio::select! {
         _ = int.recv() => Exit::Interrupted,
         _ = term.recv() => Exit::Terminated,
-    }
-}
-
-/// Nothing was seen of it.
-fn unseen(target: &Target) -> Evidence {
-    Evidence {
-        target: target.to_string(),
-        host: target.host().to_owned(),
-        port: target.port(),
-        tls: target.is_tls(),
-        ..Evidence::default()
     }
 }
 
@@ -244,9 +234,8 @@ async fn in_short(client: &Client) -> Evidence {
         idle: None,
         pairs: 0,
         run_id: String::new(),
-        within: Some(SHORT),
     };
-    examine(&order).await.0
+    examine(&order, tokio::time::sleep(SHORT)).await.0
 }
 
 /// A diagnosis as a caveat: what is wrong, and what to do first.

@@ -107,7 +107,7 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         expect_revision: args.expect_revision.clone(),
         no_rest: rest.withheld,
     };
-    if command == "check" {
+    if command == "check" && first == Protocol::Grpc {
         let (line, found) = doctor::first_look(&client).await;
         notes.extend(found);
         if args.output.format == Format::Text && !args.output.quiet {

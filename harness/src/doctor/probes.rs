@@ -16,7 +16,6 @@ use super::evidence::{Call as CallSeen, Connection, ConnectionEnd, Evidence, Ref
 use crate::client::{Client, ConnectError, Protocol};
 use crate::schema::{Method, ReflectionError, Schema, reflect};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 
 /// What to ask.
 pub struct Order {
@@ -34,25 +33,22 @@ pub struct Order {
     pub pairs: usize,
     /// The id in every name on the target.
     pub run_id: String,
-    /// For all of it: what was seen until then is the evidence.
-    pub within: Option<Duration>,
 }
 
 /// Services that are named; more are left out.
 const SERVICES: usize = 50;
 
-/// Asks. The second value says whether everything was asked before the time was over.
-pub async fn examine(order: &Order) -> (Evidence, bool) {
+/// Asks until everything was asked, or until `until` comes about: then its value is the second one, and the evidence what was
+/// seen so far.
+pub async fn examine<T>(order: &Order, until: impl Future<Output = T>) -> (Evidence, Option<T>) {
     let mut evidence = Evidence::default();
-    let complete = match order.within {
-        None => {
-            walk(order, &mut evidence).await;
-            true
-        }
-        Some(within) => timeout(within, walk(order, &mut evidence)).await.is_ok(),
+    let cut = tokio::select! {
+        biased;
+        () = walk(order, &mut evidence) => None,
+        why = until => Some(why),
     };
     redact::redact(&mut evidence, &order.client.manner().metadata);
-    (evidence, complete)
+    (evidence, cut)
 }
 
 async fn walk(order: &Order, evidence: &mut Evidence) {

@@ -4,10 +4,12 @@
 mod cases;
 mod stage;
 
-use crate::support::{stocktake, tools};
+use crate::support::{process, stocktake, tools};
 use cases::{CASES, Case};
 use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
@@ -180,4 +182,40 @@ fn a_token_is_nowhere_to_be_read_and_a_run_is_rendered_again() {
         texts.push(read(&out));
     }
     assert!(texts.iter().all(|text| !text.contains("hunter2")));
+}
+
+#[test]
+fn an_interrupted_doctor_writes_what_it_has_seen() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let target = peer.local_addr().unwrap().to_string();
+        let mut command = Command::new(stocktake::binary());
+        command
+            .args(["doctor", &target, "--connect-timeout", "60s", "--out"])
+            .arg(&out);
+        let child = process::spawn(&mut command);
+        // One connection is of the layer TCP, the next one waits for HTTP/2.
+        let held = [peer.accept().unwrap(), peer.accept().unwrap()];
+        let kill = Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(
+            ended.status.code(),
+            Some(code),
+            "{}",
+            String::from_utf8_lossy(&ended.stdout)
+        );
+        let record = ::stocktake::report::store::read_doctor(&out).unwrap();
+        assert!(
+            record.diagnoses.is_empty() && !record.verdict.complete,
+            "{:?}",
+            record.verdict
+        );
+        assert_eq!(record.evidence.tcp.len(), 1, "{:?}", record.evidence);
+        drop(held);
+    }
 }

@@ -103,7 +103,9 @@ pub(super) fn login(evidence: &Evidence) -> Option<Finding> {
     if evidence.answers() && !evidence.calls().any(|call| call.status == "UNAUTHENTICATED") {
         return None;
     }
-    let elsewhere = location(evidence).filter(|location| host_of(location) != host_of(&evidence.authority));
+    // The page of a service that answers may lead anywhere.
+    let elsewhere = location(evidence).filter(|_| !evidence.answers());
+    let elsewhere = elsewhere.filter(|location| host_of(location) != host_of(&evidence.authority));
     // What EasyAuth and other gateways say: where to log in. A service that wants a token says only `Bearer`.
     let asked = evidence.gets().filter(|get| get.status == 401);
     let asked = asked.filter_map(|get| get.header("www-authenticate"));
@@ -368,6 +370,19 @@ fn get_with_unimplemented(evidence: &Evidence) -> Option<Exchange> {
         .reflection
         .as_ref()
         .is_some_and(|found| !found.services.is_empty());
+    // What servers of gRPC say of a method that they do not have.
+    let own = [
+        "unknown service",
+        "unknown method",
+        "ethod not found",
+        "not implemented",
+    ];
+    if evidence
+        .calls()
+        .any(|call| own.iter().any(|text| call.message.contains(text)))
+    {
+        return None;
+    }
     let all = evidence.calls().all(|call| call.status == "UNIMPLEMENTED") && evidence.calls().next().is_some();
     if described || !all {
         return None;

@@ -5,8 +5,11 @@ use super::{Finding, Layer, gets, said};
 
 /// No call is answered, and no row says why.
 pub(super) fn unexplained(evidence: &Evidence) -> Option<Finding> {
-    let asked = evidence.connection.is_some() || !evidence.tcp.is_empty();
-    if !asked || evidence.answers() {
+    let asked = evidence
+        .connection
+        .as_ref()
+        .is_some_and(|connection| !connection.text.is_empty());
+    if !(asked || evidence.first.is_some()) || evidence.answers() {
         return None;
     }
     let connection = evidence

@@ -185,17 +185,19 @@ pub(super) fn calm(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let debug = goaway.map(|goaway| format!("GOAWAY {CODE} \"{}\"", goaway.debug));
+    let sentence = "the peer ends connections because it is asked too much: ENHANCE_YOUR_CALM";
+    let finding = match evidence.answers() {
+        true => Finding::change(Layer::Http2, sentence),
+        false => Finding::blocks(Layer::Http2, sentence),
+    };
     Some(
-        Finding::blocks(
-            Layer::Http2,
-            "the peer ends connections because it is asked too much: ENHANCE_YOUR_CALM",
-        )
-        .seen(debug)
-        .seen(call.map(said))
-        .seen(client(evidence))
-        .fix("a client that sends keepalive pings: send them every 30 s at most, and none without a call")
-        .fix("a limit on the rate of connections or streams in front of the service: raise it")
-        .unknown("which of the limits of the peer was met: stocktake itself sends no pings"),
+        finding
+            .seen(debug)
+            .seen(call.map(said))
+            .seen(client(evidence))
+            .fix("a client that sends keepalive pings: send them every 30 s at most, and none without a call")
+            .fix("a limit on the rate of connections or streams in front of the service: raise it")
+            .unknown("which of the limits of the peer was met: stocktake itself sends no pings"),
     )
 }
 

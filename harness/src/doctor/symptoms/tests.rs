@@ -168,6 +168,11 @@ fn a_healthy_target_has_no_symptom() {
         ..healthy()
     };
     assert_eq!(diagnose(&other), [], "a service of somebody else");
+    let docs = Evidence {
+        http1: Some(get(302, &[("location", "https://docs.example/")], "")),
+        ..healthy()
+    };
+    assert_eq!(diagnose(&docs), [], "a page that leads elsewhere");
     let bare = Evidence {
         health: Some(call("grpc.health.v1.Health/Check", "UNIMPLEMENTED", "")),
         first: Some(call("grpc.health.v1.Health/Check", "UNIMPLEMENTED", "")),
@@ -389,6 +394,19 @@ fn a_service_that_says_what_is_wrong() {
         });
     };
     assert_eq!(with(&renamed), "wrong-package");
+    let foreign = |e: &mut Evidence| {
+        *e = edge(
+            "UNIMPLEMENTED",
+            "unknown service inventory.InventoryService",
+            &get(404, &[], ""),
+        );
+        e.reflection = None;
+    };
+    assert_eq!(with(&foreign), "wrong-package", "a server says it, not an edge");
+    let cut = |e: &mut Evidence| {
+        (e.first, e.health, e.real, e.reflection, e.serving) = (None, None, None, None, None);
+    };
+    assert_eq!(with(&cut), "healthy", "what was not asked is no symptom");
     let silent = |e: &mut Evidence| {
         *e = edge("DEADLINE_EXCEEDED", "", &Exchange::default());
     };
