@@ -22,7 +22,8 @@ pub struct DoctorArgs {
     /// Agree to writes on a target that is not on loopback: products that are written on one connection and read on another.
     #[arg(long, env = "STOCKTAKE_ALLOW_WRITES")]
     pub allow_writes: bool,
-    /// How many of them; they stay on the target. 0: none. State that n replicas split stays hidden with a chance of n^-N.
+    /// How many of them; they stay on the target. 0: none. Each is read on two connections: state that n replicas split stays
+    /// hidden with a chance of n^-2N.
     #[arg(long, env = "STOCKTAKE_PAIRS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=100))]
     pub pairs: u16,
     /// Until the first call has an answer: a service that is scaled to zero needs some 20 s.

@@ -323,9 +323,9 @@ pub struct Idle {
 pub struct Pairs {
     /// Things that were written.
     pub written: usize,
-    /// Of them, those that the read found.
+    /// Of them, those that both reads found.
     pub found: usize,
-    /// Of them, those that the read did not find (NOT_FOUND).
+    /// Of them, those that a read did not find (NOT_FOUND).
     pub missed: usize,
     /// Other ends, each once: `UNAVAILABLE: …`.
     pub failed: Vec<String>,

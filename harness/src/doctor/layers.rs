@@ -242,7 +242,10 @@ fn state(evidence: &Evidence, lines: &mut Vec<LayerLine>) {
             } else {
                 State::Bad
             };
-            let mut text = format!("{} written, {} found on another connection", pairs.written, pairs.found);
+            let mut text = format!(
+                "{} written, {} found on two other connections",
+                pairs.written, pairs.found
+            );
             if !pairs.replicas.is_empty() {
                 text += &format!("; answered by {}", pairs.replicas.join(", "));
             }

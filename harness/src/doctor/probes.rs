@@ -140,10 +140,15 @@ async fn service(order: &Order, evidence: &mut Evidence) {
     }
     match (order.pairs, contract) {
         (0, _) => {}
-        (_, false) => evidence.left_out.push(format!(
-            "writes and reads were not tried: they are those of `{}`",
-            inventory_contract::SERVICE
-        )),
+        (_, false) => {
+            let why = match &evidence.real {
+                Some(_) if order.schema.is_none() => "a plain read did not succeed".to_owned(),
+                _ => format!("they are those of `{}`", inventory_contract::SERVICE),
+            };
+            evidence
+                .left_out
+                .push(format!("writes and reads were not tried: {why}"));
+        }
         (pairs, true) => evidence.pairs = Some(pairs::pairs(order, pairs).await),
     }
 }

@@ -41,6 +41,17 @@ pub fn render(record: &DoctorRecord, report: Option<&str>, layout: Layout, color
     }
     if !quiet {
         lines.push(Line::default());
+        let residue = record.evidence.pairs.as_ref().map_or(0, |pairs| pairs.residue.len());
+        if residue > 0 {
+            let left = text::plural(residue as u64, "product stays", "products stay");
+            row(
+                "left",
+                Tone::Plain,
+                &format!("{left} on the target; run.json names them"),
+                layout,
+                &mut lines,
+            );
+        }
         if let Some(report) = report {
             row("report", Tone::Plain, report, layout, &mut lines);
         }

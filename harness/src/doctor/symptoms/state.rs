@@ -61,7 +61,7 @@ pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
             "state is split: what one connection writes, another does not find. Each replica keeps its own",
         )
         .seen([format!(
-            "{} of {read} things that were written on one connection were not found on another",
+            "{} of {read} things that were written on one connection were not found on one of two others",
             pairs.missed
         )])
         .seen(replicas)
@@ -70,7 +70,7 @@ pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
             "until then: one replica",
             app.az("update", "--min-replicas 1 --max-replicas 1"),
         )
-        .unknown("how many replicas there are: with n of them about 1 - 1/n of the reads miss"),
+        .unknown("how many replicas there are: with n of them, about 1 - 1/n of single reads miss"),
     )
 }
 

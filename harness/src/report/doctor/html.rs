@@ -15,6 +15,9 @@ use minijinja::context;
 
 const PAGE: [(&str, &str); 1] = [("doctor-page.html", include_str!("page.j2"))];
 
+/// Beside [`html::STYLE`].
+const STYLE: &str = include_str!("page.css");
+
 /// The file's text.
 pub fn render(record: &DoctorRecord) -> String {
     page(record).unwrap_or_else(apology)
@@ -44,7 +47,7 @@ fn page(record: &DoctorRecord) -> Result<String, minijinja::Error> {
         identity.push(("Left on the target", shown(&residue.join(", "))));
     }
     environment.get_template("doctor-page.html")?.render(context! {
-        dress => html::dressed(html::STYLE.to_owned(), html::COMMON_SCRIPT),
+        dress => html::dressed(html::STYLE.to_owned() + STYLE, html::COMMON_SCRIPT),
         command => shown(&record.command),
         verdict => context! {
             class, mark,
