@@ -113,7 +113,11 @@ pub(super) fn login(evidence: &Evidence) -> Option<Finding> {
     let asked = asked
         .into_iter()
         .find(|how| how.contains("authorization_uri") || how.contains("login"));
-    if elsewhere.is_none() && asked.is_none() {
+    // The service itself answers in gRPC.
+    let walled = evidence
+        .calls()
+        .any(|call| call.layer == "proxy" && call.http_status == 401);
+    if elsewhere.is_none() && asked.is_none() && !walled {
         return None;
     }
     let app = evidence.app();
@@ -360,7 +364,7 @@ pub(super) fn unknown_host(evidence: &Evidence) -> Option<Finding> {
                 "an app that is stopped or scaled to nothing: keep one replica",
                 app.az("update", "--min-replicas 1"),
             )
-            .unknown("whether the app is stopped, internal or named otherwise: the edge says the same"),
+            .unknown("whether the app is stopped, internal or named otherwise, or is a service without these methods: the answers are the same"),
     )
 }
 

@@ -518,6 +518,28 @@ fn commands_name_the_app_of_the_host() {
     );
 }
 
+#[test]
+fn an_edge_that_answers_in_plain_http() {
+    let authorize = [("location", "https://login.example/authorize?…")];
+    let html = [("content-type", "text/html")];
+    for (http, status, headers, expected) in [
+        (404, "UNIMPLEMENTED", html.as_slice(), "unknown-host"),
+        (403, "PERMISSION_DENIED", &html, "forbidden"),
+        (401, "UNAUTHENTICATED", &html, "login"),
+        (302, "UNKNOWN", &authorize, "login"),
+        (503, "UNAVAILABLE", &html, "edge-overloaded"),
+        (502, "UNAVAILABLE", &html, "upstream-protocol"),
+        (200, "UNKNOWN", &html, "not-grpc"),
+    ] {
+        let mut evidence = edge(status, "not a gRPC answer", &get(http, headers, "<p>hello"));
+        let calls = [&mut evidence.first, &mut evidence.health, &mut evidence.real];
+        for call in calls.into_iter().flatten() {
+            (call.layer, call.http_status) = ("proxy".to_owned(), http);
+        }
+        assert_eq!(first(&evidence), expected, "{http}");
+    }
+}
+
 /// Every command that edges, cold starts, split state and silent streams lead to: whole lines, so that a check of `az` lines in
 /// this repository reads them.
 const COMMANDS: &[&str] = &[
