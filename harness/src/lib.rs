@@ -33,6 +33,7 @@
 //! 6. Nothing counts as passed that was not checked: zero cases, zero expectations, a filter or known-failing line that
 //!    matches nothing, an `each` over nothing, everything skipped, a limit on what is void: none of them exits 0.
 
+pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod compare;
