@@ -20,9 +20,11 @@ pub struct Measured {
     pub memory: Option<u64>,
     /// Streams that one replica carries, and bytes of memory of each, where measured.
     pub streams: Option<u64>,
+    /// Bytes of memory of each of them.
     pub stream_memory: Option<u64>,
     /// Seconds from start to the first answer, and to end on SIGTERM, where measured.
     pub cold_start_s: Option<f64>,
+    /// From SIGTERM to the end.
     pub drain_s: Option<f64>,
     /// Largest share of a replica over the mean share; 1 where there is one replica.
     pub skew: f64,
