@@ -1,5 +1,9 @@
 //! The command line: what can be typed. Every option has an environment twin, `STOCKTAKE_<OPTION>`.
 
+mod capacity;
+
+pub use capacity::CapacityArgs;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -27,6 +31,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Drive one workload over gRPC and REST and compare them; without TARGET the built-in service.
     Load(LoadArgs),
+    /// Search for the rate that a target sustains at an objective, and say what limits it; without TARGET the built-in service.
+    Capacity(Box<CapacityArgs>),
     /// Judge a stored load run beside at least five older ones of the same host, workload and options.
     Compare(CompareArgs),
     /// Render the reports of a stored run again.
@@ -59,7 +65,8 @@ pub struct ServeArgs {
     #[arg(long, env = "STOCKTAKE_FAULT", value_name = "NAME")]
     pub fault: Option<String>,
     /// Behave like a deployment under difficulties: `delay=300ms` adds that to each answer, as distance does; `slow=2ms` to the
-    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s. Several: commas between them.
+    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s; `capacity=workers:4,service:20ms`
+    /// serves four unary calls at once, 20ms each, and others wait in line. Several: commas between them.
     #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE,…")]
     pub simulate: Option<String>,
     /// Sent as `x-stocktake-revision` with every answer; left out: CONTAINER_APP_REVISION, else the version.

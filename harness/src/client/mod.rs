@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod endpoint;
 mod failure;
+pub mod fetch;
 pub(crate) mod frame;
 mod grpc;
 mod open;

@@ -1,7 +1,7 @@
 //! `stocktake load`: one workload over gRPC and REST, and how they compare.
 
 mod cells;
-mod players;
+pub mod players;
 pub mod screen;
 pub mod targets;
 
@@ -304,7 +304,7 @@ fn overridden(workload: &Workload, args: &LoadArgs) -> Result<Vec<Cell>, Refusal
 }
 
 /// Nothing is written to a target that is not this machine unless somebody agreed.
-fn consent(address: &Address, workload: &Workload, allowed: bool) -> Result<(), Refusal> {
+pub fn consent(address: &Address, workload: &Workload, allowed: bool) -> Result<(), Refusal> {
     if address.target.is_loopback() || allowed || workload.effects == Effects::ReadOnly {
         return Ok(());
     }
@@ -370,7 +370,7 @@ fn common_legs(order: &Order<'_>, under: &[Under]) -> Result<Vec<Leg>, Refusal> 
 }
 
 /// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable.
-fn generator(cells: &[Cell]) -> GeneratorRecord {
+pub fn generator(cells: &[Cell]) -> GeneratorRecord {
     let timed = |cell: &Cell| matches!(cell.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_));
     let open = cells.iter().any(timed);
     GeneratorRecord {
@@ -384,7 +384,7 @@ fn generator(cells: &[Cell]) -> GeneratorRecord {
 }
 
 /// The first SIGINT or SIGTERM ends the run with what was measured; a second one ends the process.
-fn on_signal(stop: Arc<AtomicBool>) -> Arc<Mutex<Option<Exit>>> {
+pub fn on_signal(stop: Arc<AtomicBool>) -> Arc<Mutex<Option<Exit>>> {
     let got = Arc::new(Mutex::new(None));
     let told = got.clone();
     tokio::spawn(async move {

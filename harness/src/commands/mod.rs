@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "commands talk to people")]
 
 mod begin;
+mod capacity;
 mod check;
 mod child;
 mod compare;
@@ -87,6 +88,7 @@ pub fn run(cli: Cli) -> Exit {
             Command::Check(args) => verify::verify("check", args).await,
             Command::Verify(args) => verify::verify("verify", args).await,
             Command::Load(args) => load::load(args).await,
+            Command::Capacity(args) => capacity::capacity(*args).await,
             Command::Compare(args) => compare::compare(&args),
             Command::Report(args) => report::report(&args),
         }

@@ -1,6 +1,7 @@
 //! `run.json`: a record as text. The only render that is read back. Pure.
 
 use crate::{
+    capacity::record::{CAPACITY_VERSION, CapacityRecord},
     load::record::{LOAD_VERSION, LoadRecord},
     verify::record::{RunRecord, SCHEMA_VERSION},
 };
@@ -38,6 +39,17 @@ const LOAD: Version = Version {
     number: LOAD_VERSION,
 };
 
+const CAPACITY: Version = Version {
+    pointer: "/capacity_version",
+    name: "capacity version",
+    number: CAPACITY_VERSION,
+};
+
+impl Record for CapacityRecord {
+    const OWN: Version = CAPACITY;
+    const INSIDE: &'static [Version] = &[];
+}
+
 impl Record for RunRecord {
     const OWN: Version = VERIFY;
     const INSIDE: &'static [Version] = &[Version {
@@ -58,6 +70,8 @@ pub enum Kind {
     Verify,
     /// [`LoadRecord`], of `load`.
     Load,
+    /// [`CapacityRecord`], of `capacity`.
+    Capacity,
 }
 
 /// Why a text is not a record.
@@ -100,11 +114,13 @@ pub fn render<R: Record>(record: &R) -> String {
 /// Which record a text holds, by the version that it names.
 pub fn kind(text: &str) -> Result<Kind, JsonError> {
     let value = value(text)?;
-    match (value.pointer(LOAD.pointer), value.pointer(VERIFY.pointer)) {
-        (Some(_), None) => Ok(Kind::Load),
-        (None, Some(_)) => Ok(Kind::Verify),
+    let named = |version: Version| value.pointer(version.pointer).is_some();
+    match (named(VERIFY), named(LOAD), named(CAPACITY)) {
+        (true, false, false) => Ok(Kind::Verify),
+        (false, true, false) => Ok(Kind::Load),
+        (false, false, true) => Ok(Kind::Capacity),
         _ => Err(JsonError::NotARecord(
-            "it names neither `schema_version` nor `load_version`".to_owned(),
+            "it names neither `schema_version` nor `load_version` nor `capacity_version`".to_owned(),
         )),
     }
 }
