@@ -80,7 +80,7 @@ fn tiles(record: &CapacityRecord) -> Value {
         tiles.push(tile("Holds at, requests a second", text::rate(bracket.low)));
         let high = bracket.high.map_or_else(|| "not found".to_owned(), text::rate);
         tiles.push(tile("Breaks at", high));
-        tiles.push(tile("Limited by", shown(&bracket.limit)));
+        tiles.push(tile("Limited by", text::clip(&shown(&bracket.limit), 16)));
     }
     if let Some(Advice { recommendation, .. }) = &record.advice {
         let limits = recommendation.limits;

@@ -18,14 +18,14 @@ use crate::{
     },
 };
 
-/// Outcomes in one picture: so many strokes and shapes can be told apart.
-pub const MOST: usize = 4;
+/// Outcomes in one picture; so many are left out of none that the command plays.
+pub const MOST: usize = 6;
 
 /// Rows of the table.
 const ROWS: usize = 40;
 
-/// Shapes of marks, by the place of the outcome.
-const MARKS: [&str; MOST] = ["circle", "square", "triangle", "diamond"];
+/// Shapes of marks, by the place of the outcome; from the fifth on the strokes are dashed.
+const MARKS: [&str; 4] = ["circle", "square", "triangle", "diamond"];
 
 /// Marks on a line.
 const MARKED: usize = 8;
@@ -118,7 +118,7 @@ pub fn timeline(advice: &Advice, reading: Reading) -> Option<Figure> {
         let limits = outcome.deployment.limits;
         (
             class(at),
-            MARKS[at % MOST],
+            MARKS[at % MARKS.len()],
             format!("max {}, concurrency {}", limits.max, limits.concurrency),
         )
     }));
@@ -135,7 +135,8 @@ pub fn timeline(advice: &Advice, reading: Reading) -> Option<Figure> {
 }
 
 fn class(at: usize) -> String {
-    format!("sim-{}", at % MOST + 1)
+    let dashed = if at < MARKS.len() { "" } else { " dashed" };
+    format!("sim-{}{dashed}", at % MARKS.len() + 1)
 }
 
 fn middle(point: &Point) -> f64 {
@@ -166,7 +167,7 @@ fn series(at: usize, outcome: &Outcome, of: &dyn Fn(&Point) -> f64, say: &dyn Fn
             .iter()
             .map(|point| (middle(point), Some(of(point))))
             .collect(),
-        mark: MARKS[at % MOST],
+        mark: MARKS[at % MARKS.len()],
         marks: marks.collect(),
     }
 }
