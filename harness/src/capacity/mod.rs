@@ -12,8 +12,13 @@
 //! metrics   the text of /metrics -> CPU, memory, requests, the server's own times
 //! usl       closed-loop steps -> the Universal Scalability Law, with intervals
 //! record    all of it
+//! advise    what one replica sustains, and a question -> limits, and what they do under traffic
+//! recommend what one replica sustains, and the traffic to expect -> limits to set, each with what binds it
+//! scaler    the platform's HTTP scaler, simulated over a profile of traffic
+//! prices    a dated file of prices -> what a month costs
 //! ```
 
+pub mod advise;
 #[cfg(test)]
 mod calibration;
 pub mod conclude;
@@ -24,6 +29,10 @@ pub mod judge;
 pub mod measured;
 pub mod metrics;
 pub mod objective;
+pub mod prices;
+pub mod recommend;
 pub mod record;
+pub mod scaler;
 pub mod search;
+pub mod traffic;
 pub mod usl;

@@ -2,7 +2,7 @@
 //!
 //! Rates are requests a second, times seconds, unless a name says otherwise. What was not measured is `None`, never 0.
 
-use super::measured::Measured;
+use super::{measured::Measured, recommend::Advice};
 use crate::{
     load::{
         leg::Leg,
@@ -56,6 +56,9 @@ pub struct CapacityRecord {
     pub prediction: Option<PredictionRecord>,
     /// About one replica, for what follows.
     pub measured: Option<Measured>,
+    /// What follows: limits to set, and what they do under traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Advice>,
     /// What stays behind on the target.
     pub residue: Vec<String>,
     /// Doubts about the run, each with its remedy.

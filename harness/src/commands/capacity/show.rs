@@ -1,12 +1,12 @@
 //! A capacity run on the terminal: a line for each stage, and the answer. Pure: text out.
 
-use crate::{
+use std::fmt::Write;
+use stocktake::{
     capacity::record::{CapacityRecord, Phase, StageJudged, StageRecord},
     load::record::LoadTarget,
     numbers,
     report::escape::visible,
 };
-use std::fmt::Write;
 
 /// Before the first stage.
 pub fn begin(target: &LoadTarget, workload: &str, limits: &[String]) -> String {
@@ -83,6 +83,20 @@ pub fn summary(record: &CapacityRecord, folder: &str) -> String {
     if let Some(scalability) = &record.scalability {
         scaling(&mut text, scalability);
     }
+    if let Some(advice) = &record.advice {
+        let told = &advice.recommendation;
+        for number in &told.numbers {
+            let _ = writeln!(
+                text,
+                "{}: {} ({})\n       {}",
+                number.subject.title(),
+                numbers::rate(number.value),
+                visible(&number.binding),
+                visible(&number.because)
+            );
+        }
+        let _ = writeln!(text, "{}", told.az);
+    }
     if let Some(prediction) = &record.prediction {
         let _ = writeln!(text, "prediction    {}", visible(&prediction.sentence));
     }
@@ -101,7 +115,7 @@ pub fn summary(record: &CapacityRecord, folder: &str) -> String {
     text
 }
 
-fn scaling(text: &mut String, scalability: &crate::capacity::record::ScalabilityRecord) {
+fn scaling(text: &mut String, scalability: &stocktake::capacity::record::ScalabilityRecord) {
     let steps: Vec<String> = scalability
         .steps
         .iter()
