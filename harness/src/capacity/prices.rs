@@ -227,6 +227,16 @@ impl Reader<'_> {
         });
         let source = self.text(&written.source, "source", "say where the prices were read");
         let currency = self.text(&written.currency, "currency", "write it as `USD`");
+        if currency
+            .as_ref()
+            .is_some_and(|name| name.len() != 3 || !name.bytes().all(|byte| byte.is_ascii_uppercase()))
+        {
+            self.wrong(
+                &written.currency,
+                "this is no currency",
+                "write its three letters, such as `USD`",
+            );
+        }
         let active = self
             .there_in(&written.active, "active")
             .map(|second| self.second(second));
@@ -369,6 +379,7 @@ mod tests {
         let text = text.replace("date: \"2026-11-22\"", "date: \"soon\"");
         let text = text.replace("version: 1", "version: 2").replace("currency: USD\n", "");
         let text = text.replace("per_million", "per_milion");
+        assert!(errors(&EMBEDDED.1.replace("USD", "dollars")).contains("three letters"));
         insta::assert_snapshot!(errors(&text));
     }
 

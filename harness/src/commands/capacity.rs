@@ -3,7 +3,6 @@
 mod ask;
 mod drive;
 mod measure;
-mod show;
 mod stored;
 mod streams;
 mod watch;
@@ -19,7 +18,6 @@ use super::{
 use ask::Question;
 use drive::Driver;
 use measure::Run;
-use show as console;
 use std::{
     path::Path,
     sync::{Arc, atomic::AtomicBool},
@@ -40,7 +38,7 @@ use stocktake::{
         record::ObjectiveRecord,
         workload::{Arrivals, Cell, MOST_REQUESTS, Rate, Stage, Workload},
     },
-    report::{json, store},
+    report::{console::capacity as console, json, store},
     scenario::model::Effects,
     verify::record::Caveat,
 };

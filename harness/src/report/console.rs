@@ -3,6 +3,7 @@
 //! On a terminal a progress line and, at once, every failure; elsewhere a plain line for each case. What the terminal
 //! is, whether it has colours and whether GitHub is listening is told by the caller: nothing here looks around.
 
+pub mod capacity;
 pub mod load;
 mod progress;
 mod summary;

@@ -7,6 +7,7 @@
 //! Markdown renderer, an XML parser or a CI runner.
 
 pub mod annotations;
+pub mod capacity;
 pub mod console;
 pub mod coverage;
 pub mod escape;

@@ -1,7 +1,7 @@
 //! Run folders: `run.json` and its renders, written whole or not at all. The only place of the reports that touches
 //! files, beside the log.
 
-use super::{html, json, junit, load, markdown};
+use super::{capacity, html, json, junit, load, markdown};
 use crate::{capacity::record::CapacityRecord, load::record::LoadRecord, verify::record::RunRecord};
 use std::{
     collections::BTreeSet,
@@ -231,7 +231,11 @@ pub fn render_load(record: &LoadRecord) -> Vec<(&'static str, Vec<u8>)> {
 
 /// All that a capacity record becomes, by file name; pure, as [`render_all`].
 pub fn render_capacity(record: &CapacityRecord) -> Vec<(&'static str, Vec<u8>)> {
-    vec![(RECORD, json::render(record).into_bytes())]
+    vec![
+        (RECORD, json::render(record).into_bytes()),
+        (MARKDOWN, capacity::markdown::render(record).into_bytes()),
+        (HTML, capacity::html::render(record).into_bytes()),
+    ]
 }
 
 /// Reads the record of a run folder, or a record file itself, whichever kind it is.

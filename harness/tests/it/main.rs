@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod capacity;
+mod capacity_page;
 mod client;
 mod compare;
 mod contract;

@@ -58,7 +58,7 @@ pub(super) fn calibration() -> Calibration {
     )];
     for run in &runs {
         steps.push(format!(
-            "let it answer with `serve --simulate delay={}ms`, run `stocktake load https://$FQDN --legs grpc --rate {} --duration 3m`, and after 2 minutes read the metric Replicas: {} where the platform counts {}, {} where it counts {}",
+            "let it answer late, by serve --simulate delay={}ms, run stocktake load https://$FQDN --legs grpc --rate {} --duration 3m, and after 2 minutes read the metric Replicas: {} where the platform counts {}, {} where it counts {}",
             run.delay_ms,
             run.rate,
             run.by_rate,

@@ -16,8 +16,8 @@ const STEP_S: u32 = 1;
 /// Steps between two looks of the scaler.
 const LOOK: u32 = METRIC_S as u32 / STEP_S;
 
-/// Points that an outcome keeps: enough for every pixel of a picture.
-const POINTS: usize = 300;
+/// Points that an outcome keeps: enough for a picture, and few enough for a record.
+const POINTS: usize = 200;
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub cost: Option<f64>,
     /// Looks of the scaler that changed the number of replicas.
     pub steps: Vec<Step>,
-    /// Over time, merged to at most 300: the worst of each.
+    /// Over time, merged to at most 200: the worst of each.
     pub points: Vec<Point>,
 }
 

@@ -340,7 +340,7 @@ fn replicas_and_requests_are_paid_for_by_the_second() {
     let busy = simulate(&steady(10.0, 3600), &one, &prices());
     // 3600 x (0.5 x 0.000024 + 0.000003), and 36,000 requests.
     assert!((busy.cost.unwrap() - (0.054 + 0.0144)).abs() < 1e-9, "{:?}", busy.cost);
-    assert_eq!((busy.replica_s, busy.points.len()), (3600.0, 300));
+    assert_eq!((busy.replica_s, busy.points.len()), (3600.0, 200));
     assert_eq!(busy.points.last().unwrap().cost, busy.cost);
     let quiet = simulate(&steady(0.0, 3600), &one, &prices());
     assert!((quiet.cost.unwrap() - 0.0162).abs() < 1e-9, "{:?}", quiet.cost);

@@ -3,7 +3,7 @@
 use super::{
     Show,
     drive::{self, Asked, Driver},
-    show as console, warm_up,
+    warm_up,
     watch::Watch,
 };
 use crate::commands::Refusal;
@@ -26,6 +26,7 @@ use stocktake::{
     client::{Client, Protocol},
     exit::Exit,
     load::record::ObjectiveRecord,
+    report::console::capacity as console,
 };
 
 /// For finding out whether a target that answers nothing is still there.
