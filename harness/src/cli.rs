@@ -2,7 +2,7 @@
 
 mod capacity;
 
-pub use capacity::CapacityArgs;
+pub use capacity::{CapacityArgs, QuestionArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};

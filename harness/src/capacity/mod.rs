@@ -11,11 +11,14 @@
 //! growth    brackets of one and two replicas -> what three will carry
 //! metrics   the text of /metrics -> CPU, memory, requests, the server's own times
 //! usl       closed-loop steps -> the Universal Scalability Law, with intervals
-//! scaler    the autoscaler of the platform, and a deployment under traffic
-//! recommend what one replica sustains -> limits to set, each with its grounds
 //! record    all of it
+//! advise    what one replica sustains, and a question -> limits, and what they do under traffic
+//! recommend what one replica sustains, and the traffic to expect -> limits to set, each with what binds it
+//! scaler    the platform's HTTP scaler, simulated over a profile of traffic
+//! prices    a dated file of prices -> what a month costs
 //! ```
 
+pub mod advise;
 #[cfg(test)]
 mod calibration;
 pub mod conclude;

@@ -93,10 +93,70 @@ pub struct CapacityArgs {
     /// The id in every name written on the target, `[a-z0-9]{1,20}`; a new one each run when left out.
     #[arg(long, env = "STOCKTAKE_RUN_ID", value_name = "ID")]
     pub run_id: Option<String>,
+    /// What the deployment has to bear.
+    #[command(flatten)]
+    pub question: QuestionArgs,
     /// How to reach the target and learn its descriptors.
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Where results go.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// What a deployment has to bear, and what bounds it: for a recommendation.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Recommendation")]
+pub struct QuestionArgs {
+    /// The highest rate to expect, requests a second: turns what was measured into limits to set.
+    #[arg(long, env = "STOCKTAKE_PEAK_RATE", value_name = "N", value_parser = rate)]
+    pub peak_rate: Option<f64>,
+    /// The rate of quiet hours.
+    #[arg(long, env = "STOCKTAKE_BASE_RATE", value_name = "N", value_parser = rate)]
+    pub base_rate: Option<f64>,
+    /// How many times those two a rate may jump to.
+    #[arg(long, env = "STOCKTAKE_BURST", default_value = "1", value_name = "FACTOR", value_parser = rate)]
+    pub burst: f64,
+    /// The share of what a replica sustains that is planned with.
+    #[arg(long, env = "STOCKTAKE_HEADROOM", default_value = "0.65", value_name = "SHARE", value_parser = rate)]
+    pub headroom: f64,
+    /// How long a caller waits in a burst, at most.
+    #[arg(long, env = "STOCKTAKE_PATIENCE", default_value = "1s", value_name = "DURATION", value_parser = time_limit)]
+    pub patience: Duration,
+    /// Streams open at once, at most.
+    #[arg(long, env = "STOCKTAKE_PEAK_STREAMS", value_name = "N")]
+    pub peak_streams: Option<u64>,
+    /// Replicas without which nothing is redundant: 1, 2, or 3 for three zones.
+    #[arg(long, env = "STOCKTAKE_AT_LEAST", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub at_least: u32,
+    /// A replica keeps in memory what another one would have to know.
+    #[arg(long, env = "STOCKTAKE_IN_MEMORY")]
+    pub in_memory: bool,
+    /// Revisions that run beside each other while traffic moves.
+    #[arg(long, env = "STOCKTAKE_REVISIONS", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2))]
+    pub revisions: u32,
+    /// GiB of memory that a replica may use, with --cpu.
+    #[arg(long, env = "STOCKTAKE_MEMORY", value_name = "GIB", value_parser = rate)]
+    pub memory: Option<f64>,
+    /// The database: max_connections, those kept for others, and the pool of a replica, such as `100,10,10`.
+    #[arg(long, env = "STOCKTAKE_DATABASE", value_name = "N,N,N")]
+    pub database: Option<String>,
+    /// vCPU of the quota that are left.
+    #[arg(long, env = "STOCKTAKE_CORES", value_name = "N", value_parser = rate)]
+    pub cores: Option<f64>,
+    /// What a month at the most replicas may cost, in the currency of the prices.
+    #[arg(long, env = "STOCKTAKE_BUDGET", value_name = "AMOUNT", value_parser = rate)]
+    pub budget: Option<f64>,
+    /// What is set now: min replicas, max replicas and the concurrency of the http rule, such as `1,5,10`.
+    #[arg(long, env = "STOCKTAKE_CURRENT", value_name = "MIN,MAX[,N]")]
+    pub current: Option<String>,
+    /// Traffic to play the scaler over: a CSV of `seconds,rate`, or `flash:base=20,peak=400,ramp=30s,hold=5m`.
+    #[arg(long, env = "STOCKTAKE_TRAFFIC", value_name = "FILE|flash:…")]
+    pub traffic: Option<String>,
+    /// Numbers of most replicas to set side by side under that traffic, such as `5,8,12`.
+    #[arg(long, env = "STOCKTAKE_COMPARE_MAX", value_name = "N", value_delimiter = ',', requires = "traffic", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub compare_max: Vec<u32>,
+    /// A dated price file; left out: the built-in one.
+    #[arg(long, env = "STOCKTAKE_PRICES", value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }

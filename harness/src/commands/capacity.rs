@@ -1,5 +1,6 @@
 //! `stocktake capacity`: the rate that a target sustains at an objective, what limits it, and what follows.
 
+mod ask;
 mod drive;
 mod measure;
 mod stored;
@@ -14,16 +15,18 @@ use super::{
         targets::{Address, Under},
     },
 };
+use ask::Question;
 use drive::Driver;
 use measure::Run;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant, SystemTime},
 };
 use stocktake::{
     capacity::{
         judge, objective,
+        recommend::RecommendError,
         record::{CAPACITY_VERSION, CapacityRecord, CapacityResult, CapacityVerdict},
         search::{Search, Settings},
     },
@@ -57,8 +60,9 @@ struct Told {
 
 /// Searches and writes the run's folder; or reads stored runs.
 pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
+    let question = Question::read(&args)?;
     if !args.from.is_empty() {
-        return stored::stored(&args);
+        return stored::stored(&args, &question);
     }
     let told = told(&args)?;
     let began = Instant::now();
@@ -82,8 +86,33 @@ pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
     if let Some(service) = service {
         service.stop().await;
     }
-    let record = made?;
+    let mut record = made?;
+    answer(&mut record, &question);
     finish(&record, &folder, &mut show)
+}
+
+/// Puts the recommendation into the record; where what was measured does not bear one, why, and what to run next.
+fn answer(record: &mut CapacityRecord, question: &Question) {
+    let Some(measured) = &record.measured else { return };
+    match question.answer(measured) {
+        Ok(Some(advice)) => record.advice = Some(advice),
+        Ok(None) => {
+            let text = "--from this run and --peak-rate N: what to set for so many requests a second";
+            record.next.push(text.to_owned());
+        }
+        Err(error) => {
+            let (why, next) = match error {
+                RecommendError::TooLittle { why, next } => (why, next),
+                RecommendError::Wrong { text, help } => (text, help),
+            };
+            record.next.insert(0, next);
+            if record.verdict.exit_code == 0 {
+                record.verdict.result = CapacityResult::Inconclusive;
+                record.verdict.exit_code = Exit::Inconclusive.code().into();
+            }
+            record.verdict.sentence = format!("{}; nothing is recommended: {why}", record.verdict.sentence);
+        }
+    }
 }
 
 /// Writes the folder and shows the answer.
@@ -309,7 +338,7 @@ async fn run(
     told: Told,
     address: &Address,
     mut service: Option<(&mut Service, Instant)>,
-    folder: &PathBuf,
+    folder: &Path,
     show: &mut Show,
 ) -> Result<CapacityRecord, Refusal> {
     let began = (Instant::now(), SystemTime::now());

@@ -1,6 +1,7 @@
 //! End to end, through the real binary and on made-up peers.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod capacity;
 mod capacity_page;
 mod client;
 mod compare;

@@ -1,6 +1,6 @@
 //! `--from`: what stored runs of check, load and capacity say together. Nothing is sent.
 
-use super::{Show, finish, none};
+use super::{Show, answer, ask::Question, finish, none};
 use crate::commands::{Refusal, begin};
 use std::time::{Instant, SystemTime};
 use stocktake::{
@@ -16,7 +16,7 @@ use stocktake::{
 };
 
 /// Reads them, and writes what they say as a run of its own.
-pub fn stored(args: &CapacityArgs) -> Result<Exit, Refusal> {
+pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal> {
     let began = (Instant::now(), SystemTime::now());
     let mut runs = Vec::new();
     for path in &args.from {
@@ -82,7 +82,7 @@ pub fn stored(args: &CapacityArgs) -> Result<Exit, Refusal> {
     };
     let now = chrono::DateTime::<chrono::Utc>::from(began.1);
     let folder = begin::folder(&args.output, &now, "capacity")?;
-    let record = CapacityRecord {
+    let mut record = CapacityRecord {
         capacity_version: CAPACITY_VERSION,
         run_id: begin::run_id(args.run_id.as_deref())?,
         started: now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
@@ -111,5 +111,6 @@ pub fn stored(args: &CapacityArgs) -> Result<Exit, Refusal> {
         next,
         verdict,
     };
+    answer(&mut record, question);
     finish(&record, &folder, &mut Show::new(&args.output))
 }
