@@ -32,7 +32,8 @@ pub struct CapacityArgs {
     /// How long a confirming stage counts; there are 12 to 36 of them.
     #[arg(long, env = "STOCKTAKE_CONFIRM", default_value = "30s", value_name = "DURATION", value_parser = time_limit)]
     pub confirm: Duration,
-    /// Calls in flight of the closed-loop steps behind the scalability law, at least six different numbers; `none` leaves it out.
+    /// Calls in flight of the closed-loop steps behind the scalability law; fewer than six different ones leave
+    /// kappa open, and `none` leaves it out.
     #[arg(
         long,
         env = "STOCKTAKE_STEPS",

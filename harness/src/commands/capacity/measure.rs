@@ -3,7 +3,7 @@
 use super::{
     Show,
     drive::{self, Asked, Driver},
-    warm_up,
+    told::warm_up,
     watch::Watch,
 };
 use crate::commands::Refusal;
