@@ -23,9 +23,11 @@ pub struct Play {
 /// # Errors
 /// Of [`recommend::recommend`].
 pub fn advise(measured: &Measured, ask: &Ask, play: &Play, prices: &Prices) -> Result<Advice, RecommendError> {
-    let recommendation = recommend::recommend(measured, ask, prices)?;
+    let mut recommendation = recommend::recommend(measured, ask, prices)?;
     let mut outcomes = Vec::new();
     if let Some(profile) = &play.traffic {
+        let lost = recommend::lost(&recommendation, profile, prices);
+        recommendation.warnings.extend(lost);
         for deployment in deployments(&recommendation, measured, ask, &play.maxes) {
             outcomes.push(scaler::simulate(profile, &deployment, prices));
         }

@@ -17,10 +17,12 @@ mod lines;
 mod replicas;
 mod rule;
 mod size;
+mod traffic;
 mod warnings;
 
 pub use ask::{Ask, Bounds, Connections, Current};
 pub use lines::{CALIBRATION_CONCURRENCY, Calibration, CalibrationRun};
+pub use traffic::lost;
 
 use super::{
     measured::Measured,

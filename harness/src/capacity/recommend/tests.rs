@@ -407,3 +407,33 @@ fn a_long_drain_asks_for_a_longer_grace() {
     let told = told(&slow, &ask());
     assert!(told.az.ends_with("--termination-grace-period 60"), "{}", told.az);
 }
+
+/// A crowd comes faster than replicas do.
+#[test]
+fn limits_that_lose_requests_under_traffic_say_so() {
+    let crowd = |base: u32| {
+        let text = format!("seconds,rate\n0,{base}\n60,{base}\n61,400\n300,400\n");
+        Profile::csv("crowd", &text).unwrap()
+    };
+    let prices = Prices::embedded().unwrap();
+    let recommended = told(&measured(), &ask());
+    let warning = lost(&recommended, &crowd(20), &prices).unwrap();
+    // Four replicas of 100 a second bear 400 without a wait.
+    assert_eq!(
+        warning.remedy,
+        "raise min replicas to 4 before such traffic: then none is lost"
+    );
+    // From 200 a second on four replicas run already.
+    assert_eq!(lost(&recommended, &crowd(200), &prices), None);
+    let few = Bounds {
+        cores: Some(1.5),
+        ..Bounds::default()
+    };
+    let bound = told(&measured(), &Ask { bounds: few, ..ask() });
+    let warning = lost(&bound, &crowd(20), &prices).unwrap();
+    assert!(
+        warning.remedy.starts_with("even 3 replicas from the start lose "),
+        "{}",
+        warning.remedy
+    );
+}

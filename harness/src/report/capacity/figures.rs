@@ -26,7 +26,7 @@ const CURVE: usize = 80;
 pub fn knee(record: &CapacityRecord) -> Option<Figure> {
     let stages = sound(record);
     let x = rate_axis(stages.iter().map(|(rate, _)| *rate))?;
-    let latency = latency(record, &stages, &x)?;
+    let latency = latency(record, &stages, &x).map(|chart| ("Response time, p99 and p50".to_owned(), chart));
     let goodput = goodput(record, &stages, &x)?;
     let mut keys = vec![
         ("cap-pass".to_owned(), "circle", "a stage that passed".to_owned()),
@@ -36,6 +36,7 @@ pub fn knee(record: &CapacityRecord) -> Option<Figure> {
             "",
             "median of the stages at a rate".to_owned(),
         ),
+        ("cap-half dotted".to_owned(), "", "the same of p50".to_owned()),
         (
             "cap-limit dashed".to_owned(),
             "",
@@ -50,24 +51,26 @@ pub fn knee(record: &CapacityRecord) -> Option<Figure> {
             text::rate(*rate),
             words::phase(stage.phase).to_owned(),
             text::rate(stage.throughput),
+            sides::latency(stage.p50).text().to_owned(),
             sides::latency(stage.p99).text().to_owned(),
             text::count(stage.failed),
             words::judged(stage),
         ]
     });
+    let charts = latency
+        .into_iter()
+        .chain([("Accepted answers a second".to_owned(), goodput)]);
     Some(Figure {
         title: "The knee".into(),
         axes: "across: requests asked for, a second".into(),
-        charts: vec![
-            ("Response time, p99".into(), latency),
-            ("Accepted answers a second".into(), goodput),
-        ],
+        charts: charts.collect(),
         keys,
-        columns: ["asked for", "phase", "accepted/s", "p99", "failed", "result"]
+        columns: ["asked for", "phase", "accepted/s", "p50", "p99", "failed", "result"]
             .map(str::to_owned)
             .to_vec(),
         rows: rows.collect(),
-        note: "Stages that are void are not drawn; the list of stages names them.".into(),
+        note: "Stages that are void are not drawn; the list of stages names them. A stage of few requests has no p99."
+            .into(),
     })
 }
 
@@ -82,6 +85,7 @@ fn sound(record: &CapacityRecord) -> Vec<(f64, &StageRecord)> {
 
 fn latency(record: &CapacityRecord, stages: &[(f64, &StageRecord)], x: &Axis) -> Option<Chart> {
     let p99 = |stage: &StageRecord| stage.p99.map(|ns| ns as f64);
+    let p50 = |stage: &StageRecord| stage.p50.map(|ns| ns as f64);
     let limit = record
         .objective
         .latency
@@ -91,7 +95,8 @@ fn latency(record: &CapacityRecord, stages: &[(f64, &StageRecord)], x: &Axis) ->
     let scale = Scale::for_spread(
         stages
             .iter()
-            .filter_map(|(_, stage)| p99(stage))
+            .flat_map(|(_, stage)| [p50(stage), p99(stage)])
+            .flatten()
             .chain(limit)
             .map(|ns| ns.max(1.0)),
     )?;
@@ -105,11 +110,15 @@ fn latency(record: &CapacityRecord, stages: &[(f64, &StageRecord)], x: &Axis) ->
     };
     let mut lines = bracket_lines(record, &y);
     lines.extend(limit.map(|ns| level("cap-limit dashed", x, ns)));
+    lines.push(Series {
+        class: "cap-half dotted".into(),
+        ..medians(stages, &p50)
+    });
     lines.push(medians(stages, &p99));
     lines.extend(marks(stages, &p99, &|value| text::latency(value as u64)));
     Some(Chart {
         id: "chart-knee-latency".into(),
-        title: "Response time, p99, against the rate that was asked for".into(),
+        title: "Response time, p99 and p50, against the rate that was asked for".into(),
         about: about(record, stages, &p99, &|value| text::latency(value as u64)),
         height: 240,
         x: x.clone(),

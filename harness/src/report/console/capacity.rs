@@ -39,7 +39,7 @@ pub fn summary(record: &CapacityRecord, folder: &str) -> String {
     lines.iter().map(|line| line.plain() + "\n").collect()
 }
 
-/// `bisect       141 req/s       141/s  p99 188 ms  passed`.
+/// `bisect       141 req/s       141/s  p50 31.0 ms  p99 188 ms  passed`.
 fn line(stage: &StageRecord) -> Line {
     let (tone, shown) = match stage.judged {
         StageJudged::Passed => (Tone::Good, true),
@@ -53,8 +53,13 @@ fn line(stage: &StageRecord) -> Line {
         (None, None) => words::NONE.to_owned(),
     };
     let numbers = if shown {
-        let p99 = sides::latency(stage.p99).text().to_owned();
-        format!("{:>8}/s  p99 {p99:<9}  ", text::rate(stage.throughput))
+        let latency = |ns| sides::latency(ns).text().to_owned();
+        format!(
+            "{:>8}/s  p50 {:<8}  p99 {:<8}  ",
+            text::rate(stage.throughput),
+            latency(stage.p50),
+            latency(stage.p99)
+        )
     } else {
         String::new()
     };

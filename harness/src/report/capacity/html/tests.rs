@@ -58,6 +58,11 @@ fn a_void_stage_is_not_drawn_and_says_why() {
     let mut record = sample::found();
     let knee = |record: &CapacityRecord| figures::knee(record).map(|figure| figure.rows.len());
     assert_eq!(knee(&record), Some(8));
+    // Without any p99 the median and the accepted answers are drawn.
+    for stage in &mut record.stages {
+        stage.p99 = None;
+    }
+    assert_eq!(figures::knee(&record).map(|figure| figure.charts.len()), Some(2));
     for stage in &mut record.stages {
         stage.judged = crate::capacity::record::StageJudged::Void {
             why: "late".into(),
