@@ -77,6 +77,16 @@ pub fn conclude(
         next,
         verdict: verdict(result, exit, sentence, cut.is_none()),
     };
+    if let (Some(cut), Some(End::Found { .. })) = (cut, end) {
+        // It came after the answer, in the steps behind it.
+        let mut made = conclude(search, end, None, stages, objective, known);
+        let (result, exit, why) = match cut {
+            Cut::Signal(exit) => (CapacityResult::Interrupted, *exit, "interrupted after that"),
+            Cut::Lost(why) => (CapacityResult::NotJudged, Exit::NotJudged, why.as_str()),
+        };
+        made.verdict = verdict(result, exit, format!("{}; {why}", made.verdict.sentence), false);
+        return made;
+    }
     match cut {
         Some(Cut::Signal(exit)) => {
             let (passed, failed) = search.known();

@@ -1,10 +1,15 @@
 //! From the brackets of few replicas to what more of them carry. Pure.
 //!
-//! With two numbers of replicas there are two unknowns at most: a replica's rate R, and what each loses to the others. The law
-//! X(n) = R n / (1 + sigma (n - 1)) is the scalability law with kappa = 0; N / X is a straight line over n - 1, so two points give it.
-//! sigma is not taken below 0: a balancer that spreads arrivals evenly makes two replicas carry a little more than twice as much,
-//! but nobody should count on it for the third. The range comes from the corners of the brackets, each end of each: it holds the truth
-//! where all brackets do.
+//! With two numbers of replicas there are two unknowns at most: a replica's rate, and what each further one loses or gains.
+//!
+//! - Where each adds less than the one before, they share something: X(n) = R n / (1 + sigma (n - 1)), the scalability law with
+//!   kappa = 0. n / X is a straight line over n - 1, so two points give it.
+//! - Where each adds more, arrivals got smoother: a balancer that goes round over n replicas makes of Poisson arrivals such with
+//!   1 / n of their variance, and the part of its workers that a replica has to leave idle goes with that variance (Kingman 1961).
+//!   A replica carries M - g / n, so all of them X(n) = M n - g, a straight line again.
+//!
+//! The two meet where replicas share nothing. The range comes from the corners of the brackets, each end of each: it holds the truth
+//! where all brackets do, so of two brackets of 95 % in 90 % of cases at least, and where one of the two ways is the truth.
 
 use super::record::PredictionRecord;
 use crate::numbers;
@@ -79,14 +84,26 @@ fn carried(points: &[(f64, f64)], replicas: u32) -> f64 {
         wxy += weight * x * y;
     }
     let determinant = w * wxx - wx * wx;
-    let (mut a, mut b) = (wy / w, 0.0);
-    if determinant > 1e-12 * w * wxx {
-        let slope = (w * wxy - wx * wy) / determinant;
-        if slope > 0.0 {
-            (a, b) = ((wy - slope * wx) / w, slope);
-        }
+    if determinant <= 1e-12 * w * wxx {
+        return n * w / wy;
     }
-    n / (a + b * (n - 1.0))
+    let slope = (w * wxy - wx * wy) / determinant;
+    let level = (wy - slope * wx) / w;
+    if slope >= 0.0 && level > 0.0 {
+        return n / (level + slope * (n - 1.0));
+    }
+    // Each adds more than the one before: a straight line through the rates themselves.
+    let (mut w, mut wx, mut wxx, mut wy, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (count, rate) in points {
+        let weight = 1.0 / (rate * rate);
+        w += weight;
+        wx += weight * count;
+        wxx += weight * count * count;
+        wy += weight * rate;
+        wxy += weight * count * rate;
+    }
+    let slope = (w * wxy - wx * wy) / (w * wxx - wx * wx);
+    (wy - slope * wx) / w + slope * n
 }
 
 #[cfg(test)]
@@ -113,6 +130,15 @@ mod tests {
                 .sentence
                 .ends_with("extrapolated")
         );
+    }
+
+    /// Poisson arrivals that go round over n queues of 4 workers and 20 ms, p99 at most 60 ms: simulated with 3,000,000 calls each,
+    /// 152.4/s, 349.5/s and 547.5/s.
+    #[test]
+    fn what_a_balancer_gains_goes_on_too() {
+        let told = predict(&[(1, 149.0, 156.0), (2, 343.0, 356.0)], 3);
+        let (best, low, high) = told.rate.unwrap();
+        assert!((best - 547.5).abs() < 4.0 && low < 547.5 && 547.5 < high, "{told:?}");
     }
 
     #[test]

@@ -188,7 +188,8 @@ pub struct Bracket {
     pub high: Option<f64>,
     /// The best single guess between.
     pub best: f64,
-    /// How often such a bracket holds the truth: 0.95.
+    /// How often such a bracket holds the truth: 0.95. 0 where there is no interval: pass and fail are so clear that the ends are two
+    /// rates that were tried, or one end is missing.
     pub confidence: f64,
     /// Stages that it comes from.
     pub stages: usize,

@@ -58,7 +58,7 @@ pub struct CapacityArgs {
     /// Agree to writes on a target that is not on loopback.
     #[arg(long, env = "STOCKTAKE_ALLOW_WRITES")]
     pub allow_writes: bool,
-    /// Replicas behind the target; left out: as many as answer with a name of their own, else 1.
+    /// Replicas behind the target; left out: as many as answer over gRPC with a name of their own, or have metrics, else 1.
     #[arg(long, env = "STOCKTAKE_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub replicas: Option<u32>,
     /// The response header that names the replica.

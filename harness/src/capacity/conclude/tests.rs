@@ -134,6 +134,10 @@ fn every_end_has_its_exit_and_says_what_to_run_next() {
     let cut = Cut::Signal(Exit::Interrupted);
     let made = conclude(&search(), None, Some(&cut), &[], &objective(), &known());
     assert_eq!((made.verdict.exit_code, made.verdict.complete), (130, false));
+    // What was found before it stays.
+    let made = conclude(&search(), Some(&FOUND), Some(&cut), &[], &objective(), &known());
+    assert_eq!((made.verdict.exit_code, made.verdict.complete), (130, false));
+    assert!(made.bracket.is_some() && made.verdict.sentence.ends_with("; interrupted after that"));
     let lost = Cut::Lost("gone".to_owned());
     let made = conclude(&search(), None, Some(&lost), &[], &objective(), &known());
     assert_eq!(made.verdict.exit_code, 3);

@@ -114,7 +114,7 @@ fn what_the_generator_may_have_done_is_void() {
     };
     assert_eq!(of(&busy, &signs()), ("void", "generator".to_owned()));
     let late = Signs {
-        lateness: vec![120_000_000],
+        lateness: vec![60_000_000],
         ..signs()
     };
     assert_eq!(of(&slow(), &late), ("void", "generator".to_owned()));
