@@ -1,5 +1,12 @@
 //! The command line: what can be typed. Every option has an environment twin, `STOCKTAKE_<OPTION>`.
 
+mod doctor;
+
+pub use doctor::DoctorArgs;
+mod capacity;
+
+pub use capacity::{CapacityArgs, QuestionArgs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -27,6 +34,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Drive one workload over gRPC and REST and compare them; without TARGET the built-in service.
     Load(LoadArgs),
+    /// Find out why a target does not answer, layer by layer, and what to change.
+    Doctor(DoctorArgs),
+    /// Search for the rate that a target sustains at an objective, and say what limits it; without TARGET the built-in service.
+    Capacity(Box<CapacityArgs>),
     /// Judge a stored load run beside at least five older ones of the same host, workload and options.
     Compare(CompareArgs),
     /// Render the reports of a stored run again.
@@ -59,7 +70,8 @@ pub struct ServeArgs {
     #[arg(long, env = "STOCKTAKE_FAULT", value_name = "NAME")]
     pub fault: Option<String>,
     /// Behave like a deployment under difficulties: `delay=300ms` adds that to each answer, as distance does; `slow=2ms` to the
-    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s. Several: commas between them.
+    /// handling of each unary call; with `stall=1s/10s` nothing is handled for 1s every 10s; `capacity=workers:4,service:20ms`
+    /// serves four unary calls at once, 20ms each, and others wait in line. Several: commas between them.
     #[arg(long, env = "STOCKTAKE_SIMULATE", value_name = "KEY=VALUE,…")]
     pub simulate: Option<String>,
     /// Sent as `x-stocktake-revision` with every answer; left out: CONTAINER_APP_REVISION, else the version.
@@ -171,12 +183,38 @@ pub enum Format {
     Json,
 }
 
+/// Which CI system is told of the verdict, in its own commands and files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CiChoice {
+    /// The one that GITHUB_ACTIONS or TF_BUILD names, else none.
+    Auto,
+    /// GitHub Actions: annotations, step summary, outputs.
+    Github,
+    /// Azure Pipelines: issues, summary, result of the task.
+    Azure,
+    /// None.
+    None,
+}
+
 /// `stocktake verify` and `stocktake check`.
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     /// https://host, http://host:port, or host:port (plaintext, loopback only). Left out: the built-in service.
     #[arg(env = "STOCKTAKE_TARGET", value_name = "TARGET")]
     pub target: Option<String>,
+    /// A second target, the old one, where the same cases run too. What passed there and does not on TARGET is a regression
+    /// and fails the run, whatever its level; what fails on both is told and decides as it does without OLD; what passes on
+    /// both with other answers (ids, times and names of the run aside) is told, and fails the run with --level should.
+    #[arg(long, env = "STOCKTAKE_AGAINST", value_name = "OLD", requires = "target")]
+    pub against: Option<String>,
+    /// `:authority` to send to OLD, and the name that its certificate must have; left out: --authority.
+    #[arg(
+        long,
+        env = "STOCKTAKE_AGAINST_AUTHORITY",
+        value_name = "HOST[:PORT]",
+        requires = "against"
+    )]
+    pub against_authority: Option<String>,
     /// Folder (or file) of scenarios; left out: the built-in suite.
     #[arg(long, env = "STOCKTAKE_SCENARIOS", value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
@@ -221,7 +259,7 @@ pub struct VerifyArgs {
     /// File of cases that are expected to fail: a glob a line, the reason after `#`. A pass is then a failure.
     #[arg(long, env = "STOCKTAKE_KNOWN_FAILING", value_name = "FILE")]
     pub known_failing: Option<PathBuf>,
-    /// Fail unless every answer names this revision.
+    /// Fail unless every answer names this revision: those of streams, errors, REST, reflection, probes and clean-up too.
     #[arg(long, env = "STOCKTAKE_EXPECT_REVISION", value_name = "VALUE")]
     pub expect_revision: Option<String>,
     /// The response header that names the revision.
@@ -235,10 +273,11 @@ pub struct VerifyArgs {
     /// The id in every name written on the target, `[a-z0-9]{1,20}`; a new one each run when left out.
     #[arg(long, env = "STOCKTAKE_RUN_ID", value_name = "ID")]
     pub run_id: Option<String>,
-    /// File of approved answers for `snapshot:` steps.
-    #[arg(long, env = "STOCKTAKE_SNAPSHOT", value_name = "FILE")]
+    /// Approved outcome in insta's file format, NAME.snap: how each case ended and what it was answered, redacted, and the
+    /// answers of `snapshot:` steps. A difference, or a file that is not there yet, fails the run and leaves NAME.snap.new.
+    #[arg(long, env = "STOCKTAKE_SNAPSHOT", value_name = "NAME.snap")]
     pub snapshot: Option<PathBuf>,
-    /// Write the answers of this run as the approved ones.
+    /// Write the outcome of this run as the approved one. Cases that fail still fail the run.
     #[arg(long, env = "STOCKTAKE_ACCEPT", requires = "snapshot")]
     pub accept: bool,
     /// How to reach the target and learn its descriptors.
@@ -316,7 +355,7 @@ pub struct LoadArgs {
 }
 
 /// How to reach a target and learn its descriptors.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct ConnectionArgs {
     /// Metadata for every call, reflection included. Repeatable. Not for secrets: see --token-env.
     #[arg(long, env = "STOCKTAKE_HEADER", value_name = "KEY: VALUE")]
@@ -344,6 +383,10 @@ pub struct ConnectionArgs {
     /// Keep trying to reach the target for so long before the run.
     #[arg(long, env = "STOCKTAKE_WAIT", value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
+    /// Before the run, wait so long for the first answer: one call, not tried again, timed and told apart. Without it the
+    /// first case waits as for any other answer; the doctor waits 30s.
+    #[arg(long, env = "STOCKTAKE_COLD_START", value_name = "DURATION", value_parser = time_limit, conflicts_with = "wait")]
+    pub cold_start: Option<Duration>,
     /// For one connection attempt.
     #[arg(long, env = "STOCKTAKE_CONNECT_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
     pub connect_timeout: Duration,
@@ -376,6 +419,9 @@ pub struct OutputArgs {
     /// What goes to standard output.
     #[arg(long, env = "STOCKTAKE_FORMAT", value_enum, default_value = "text")]
     pub format: Format,
+    /// CI system to tell of the verdict; `auto` looks at GITHUB_ACTIONS and TF_BUILD.
+    #[arg(long, env = "STOCKTAKE_CI", value_enum, default_value = "auto")]
+    pub ci: CiChoice,
     /// Print failures and the verdict alone.
     #[arg(long, short, env = "STOCKTAKE_QUIET")]
     pub quiet: bool,
@@ -410,7 +456,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration that can be a limit: above zero, a day at most.
-fn time_limit(text: &str) -> Result<Duration, String> {
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let limit = duration(text)?;
     if limit.is_zero() || limit > DAY {
@@ -483,6 +529,11 @@ fn count(text: &str) -> Result<usize, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_option_is_there_twice() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
 
     #[test]
     fn sizes_have_a_whole_number_and_a_unit() {

@@ -58,6 +58,11 @@ pub fn rate(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { digits(value) }
 }
 
+/// Requests a second: `148/s`.
+pub fn per_second(value: f64) -> String {
+    format!("{}/s", rate(value))
+}
+
 /// A ratio: `0.98x`, `1.32x`, `12.3x`; close to 1 with one more digit: `0.997x`.
 pub fn ratio(value: f64) -> String {
     match value {

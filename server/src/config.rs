@@ -115,6 +115,18 @@ pub struct Simulate {
     pub slow: Duration,
     /// When the service does nothing for a while.
     pub stall: Option<Stall>,
+    /// How many unary calls of the inventory service are served at once, and for how long each.
+    pub capacity: Option<Capacity>,
+}
+
+/// A service that serves so many calls at once: others wait in one line, first come, first served. Waiting and serving take no CPU,
+/// so that its limit is known: `workers / service` calls a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// At least 1.
+    pub workers: usize,
+    /// How long each call is served; longer than 0.
+    pub service: Duration,
 }
 
 /// A service that stops now and then, as for a pause of its garbage collector: each call that it has at that time is answered

@@ -29,7 +29,7 @@ mod tls;
 mod updates;
 mod watch;
 
-pub use config::{Config, Simulate, Stall, Storage, TlsFiles};
+pub use config::{Capacity, Config, Simulate, Stall, Storage, TlsFiles};
 pub use fault::{Fault, FaultInfo};
 pub use reload::FileError;
 pub use serve::{Bound, ServeError, Server};

@@ -1,10 +1,11 @@
-//! Conditions that are no fault, on both protocols: a service that is far away, one that takes its time, one that stalls.
+//! Conditions that are no fault, on both protocols: a service that is far away, one that takes its time, one that stalls, one that
+//! serves few calls at once.
 //! Waiting takes no thread and no core, so that no throughput is lost.
 
 mod timer;
 
 use crate::{
-    config::{Simulate, Stall},
+    config::{Capacity, Simulate, Stall},
     method::Method,
 };
 use bytes::Bytes;
@@ -17,7 +18,10 @@ use std::{
     time::Duration,
 };
 use timer::Timer;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, Sleep, sleep},
+};
 use tonic::{Status, body::Body};
 
 /// How many frames may be under way; beyond it the source waits.
@@ -30,7 +34,33 @@ pub struct Conditions {
     /// How long a unary call takes besides, and who keeps that time.
     slow: Option<(Duration, Timer)>,
     stall: Option<Stall>,
+    queue: Option<Queue>,
     start: Instant,
+}
+
+/// One line in front of a few workers.
+#[derive(Debug)]
+struct Queue {
+    /// Its places are given in the order in which they were asked for; who gives up leaves the line.
+    workers: Semaphore,
+    service: Duration,
+    timer: Timer,
+}
+
+impl Queue {
+    fn start(capacity: Capacity) -> io::Result<Queue> {
+        Ok(Queue {
+            workers: Semaphore::new(capacity.workers.clamp(1, Semaphore::MAX_PERMITS)),
+            service: capacity.service,
+            timer: Timer::start()?,
+        })
+    }
+
+    async fn serve(&self) {
+        // It is never closed, so there always is a permit in the end.
+        let _worker = self.workers.acquire().await;
+        self.timer.wait(self.service).await;
+    }
 }
 
 impl Conditions {
@@ -44,6 +74,7 @@ impl Conditions {
             delay: simulate.delay,
             slow,
             stall: simulate.stall,
+            queue: simulate.capacity.map(Queue::start).transpose()?,
             start: Instant::now(),
         })
     }
@@ -51,7 +82,7 @@ impl Conditions {
     /// The answer of a call to this method, under these conditions.
     pub async fn answer<F: Future>(&self, method: Method, answer: F) -> F::Output {
         // Boxed, so that a call under no conditions does not pay for their size.
-        if self.slow.is_some() || self.stall.is_some() {
+        if self.slow.is_some() || self.stall.is_some() || self.queue.is_some() {
             Box::pin(self.before(method)).await;
         }
         let answer = answer.await;
@@ -62,6 +93,11 @@ impl Conditions {
     }
 
     async fn before(&self, method: Method) {
+        if let Some(queue) = &self.queue
+            && method.is_unary()
+        {
+            queue.serve().await;
+        }
         if let Some((slow, timer)) = &self.slow
             && method.is_unary()
         {
@@ -273,5 +309,49 @@ mod tests {
         for method in Method::ALL.into_iter().filter(|method| !method.is_unary()) {
             forever.answer(method, async {}).await;
         }
+    }
+
+    fn served(workers: usize, service: Duration) -> Simulate {
+        Simulate {
+            capacity: Some(Capacity { workers, service }),
+            ..Simulate::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_serves_so_many_at_once_in_the_order_of_their_coming() {
+        let service = ms(20);
+        let conditions = Conditions::start(&served(2, service)).unwrap();
+        let start = Instant::now();
+        let calls = (0..6).map(|call| {
+            let conditions = &conditions;
+            async move {
+                conditions.answer(Method::GetProduct, async {}).await;
+                (call, start.elapsed())
+            }
+        });
+        let mut done = futures_util::future::join_all(calls).await;
+        done.sort_by_key(|(_, at)| *at);
+        // Two are served at once: who comes later is done later, by whole service times.
+        for (place, (call, at)) in done.iter().enumerate() {
+            assert_eq!(call / 2, place / 2, "{done:?}");
+            assert!(*at >= service * (u32::try_from(place).unwrap() / 2 + 1), "{done:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_line_and_streams_never_stand_in_it() {
+        let conditions = Conditions::start(&served(1, ms(3_600_000))).unwrap();
+        let mut first = Box::pin(conditions.answer(Method::GetProduct, async {}));
+        let mut second = Box::pin(conditions.answer(Method::GetProduct, async {}));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(futures_util::poll!(&mut second).is_pending());
+        for method in Method::ALL.into_iter().filter(|method| !method.is_unary()) {
+            conditions.answer(method, async {}).await;
+        }
+        let queue = conditions.queue.as_ref().unwrap();
+        assert_eq!(queue.workers.available_permits(), 0);
+        drop((first, second));
+        assert_eq!(queue.workers.available_permits(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The connection that calls share, opened again when it is lost.
 
 use super::connect::{Link, Plan, Window, connect};
+use super::identity::{Identity, Watch};
 use super::rest::{self, Pool};
 use super::tls::Tls;
 use super::{Call, ConnectError, GRACE, OpenCall, Options, Protocol, Target, grpc};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    identity: Option<Arc<Identity>>,
 }
 
 pub(super) struct Shared {
@@ -50,7 +52,16 @@ impl Client {
                 pool: Pool::default(),
                 live: Mutex::default(),
             }),
+            identity: None,
         })
+    }
+
+    /// The same, on the same connections; who answers its calls is counted there.
+    pub fn watched(&self, identity: Arc<Identity>) -> Client {
+        Client {
+            identity: Some(identity),
+            ..self.clone()
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -68,6 +79,7 @@ impl Client {
                 pool: Pool::default(),
                 live: Mutex::default(),
             }),
+            identity: self.identity.clone(),
         }
     }
 
@@ -78,6 +90,14 @@ impl Client {
 
     /// Opens a call. Never fails: without a connection the call ends at once, on the transport layer.
     pub async fn open(&self, call: &Call) -> OpenCall {
+        let open = self.unwatched(call).await;
+        match &self.identity {
+            Some(identity) => open.watched(Watch::new(identity.clone())),
+            None => open,
+        }
+    }
+
+    async fn unwatched(&self, call: &Call) -> OpenCall {
         let started = Instant::now();
         if call.protocol == Protocol::Rest {
             return rest::start(call, &self.shared, started);

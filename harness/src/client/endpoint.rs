@@ -100,4 +100,40 @@ impl Client {
             tls: shared.tls.clone(),
         })
     }
+
+    /// How the target is addressed beside calls: for whoever opens a connection of its own. No I/O.
+    pub(crate) fn manner(&self) -> Manner {
+        let shared = self.shared();
+        let (target, options) = (&shared.target, &shared.options);
+        Manner {
+            authority: options.authority.clone().unwrap_or_else(|| target.authority()),
+            metadata: options.metadata.clone(),
+            secure: shared.tls.as_ref().map(|tls| Secure {
+                either: Arc::clone(tls.rest.config()),
+                http1: Arc::clone(tls.http1.config()),
+                name: tls.name.clone(),
+            }),
+        }
+    }
+}
+
+/// See [`Client::manner`].
+pub(crate) struct Manner {
+    /// `:authority`, or `host`.
+    pub authority: String,
+    /// Sent with every request; holds secrets.
+    pub metadata: Vec<(String, Vec<u8>)>,
+    /// Where the connection is encrypted.
+    pub secure: Option<Secure>,
+}
+
+/// TLS to a target.
+#[derive(Clone)]
+pub(crate) struct Secure {
+    /// Offers HTTP/2 and HTTP/1.1.
+    pub either: Arc<ClientConfig>,
+    /// Offers HTTP/1.1 alone.
+    pub http1: Arc<ClientConfig>,
+    /// Whose certificate is asked for.
+    pub name: ServerName<'static>,
 }

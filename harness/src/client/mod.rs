@@ -5,8 +5,10 @@ mod connect;
 mod connection;
 mod endpoint;
 mod failure;
+pub mod fetch;
 pub(crate) mod frame;
 mod grpc;
+pub mod identity;
 mod open;
 mod outcome;
 pub(crate) mod request;
@@ -20,10 +22,14 @@ pub use call::*;
 pub use connection::Client;
 pub use endpoint::Endpoint;
 pub use failure::ConnectError;
+pub use identity::Identity;
 pub use open::{Arrival, Gone, OpenCall, collect};
 pub use request::check_metadata;
 pub use target::{Options, Target, TargetError};
 
+// The doctor speaks to a target as the client does.
+pub(crate) use endpoint::{Manner, Secure};
+pub(crate) use request::{AGENT, add};
 // The load tier reads statuses as the client does.
 pub(crate) use frame::MAX_MESSAGE;
 pub(crate) use outcome::is_grpc;

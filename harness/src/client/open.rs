@@ -2,6 +2,7 @@
 
 use super::frame::frame;
 use super::grpc::GrpcAnswer;
+use super::identity::Watch;
 use super::outcome::Outcome;
 use super::rest::RestAnswer;
 use super::{Call, Code, ConnectError, Layer, Message, Metadata, Observation};
@@ -22,6 +23,8 @@ pub struct OpenCall {
     answer: Answer,
     /// When the client gives up.
     until: Instant,
+    /// Looks at who answers.
+    watch: Option<Watch>,
 }
 
 /// Where requests go.
@@ -60,6 +63,7 @@ impl OpenCall {
             requests: Some(requests),
             answer: Answer::Grpc(Box::new(answer)),
             until,
+            watch: None,
         }
     }
 
@@ -68,6 +72,7 @@ impl OpenCall {
             requests: Some(requests),
             answer: Answer::Rest(Box::new(answer)),
             until,
+            watch: None,
         }
     }
 
@@ -76,6 +81,14 @@ impl OpenCall {
             requests: None,
             answer: Answer::Over(Box::new(end)),
             until: started,
+            watch: None,
+        }
+    }
+
+    pub(super) fn watched(self, watch: Watch) -> Self {
+        OpenCall {
+            watch: Some(watch),
+            ..self
         }
     }
 
@@ -102,6 +115,11 @@ impl OpenCall {
     /// The next arrival. Cancel-safe: nothing is lost when it is dropped before it is ready.
     pub async fn next(&mut self) -> Arrival {
         let arrival = std::future::poll_fn(|cx| self.poll_next(cx)).await;
+        match (&arrival, &mut self.watch) {
+            (Arrival::Headers(headers), Some(watch)) => watch.headers(headers),
+            (Arrival::End(end), Some(watch)) => watch.end(end),
+            _ => {}
+        }
         if let Arrival::End(end) = &arrival {
             // Both halves go: what is still open is reset.
             self.requests = None;
@@ -125,7 +143,11 @@ impl OpenCall {
             Answer::Grpc(answer) => answer.cancel(),
             Answer::Rest(answer) => answer.cancel(),
         };
-        outcome.failed(Layer::Client, Code::CANCELLED, "cancelled by the client".to_owned())
+        let end = outcome.failed(Layer::Client, Code::CANCELLED, "cancelled by the client".to_owned());
+        if let Some(mut watch) = self.watch {
+            watch.end(&end);
+        }
+        end
     }
 }
 

@@ -12,7 +12,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-pub(super) const AGENT: &str = concat!("stocktake/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("stocktake/", env!("CARGO_PKG_VERSION"));
 
 /// The head of the request, or what is wrong with the call.
 pub(super) fn head(call: &Call, shared: &Shared) -> Result<Request<()>, String> {
@@ -60,7 +60,7 @@ pub fn check_metadata(key: &str, value: &[u8]) -> Result<(), String> {
 }
 
 /// Keys that the client sets itself are replaced, so that a scenario can send them wrong; others add up.
-pub(super) fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
+pub(crate) fn add(headers: &mut HeaderMap, key: &str, value: &[u8]) -> Result<(), String> {
     let name = HeaderName::from_bytes(key.as_bytes()).map_err(|_| format!("`{key}` is no metadata key"))?;
     let text;
     let value = match key.ends_with("-bin") {

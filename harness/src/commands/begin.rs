@@ -23,6 +23,20 @@ pub fn run_id(given: Option<&str>) -> Result<String, Refusal> {
     }
 }
 
+/// An id beside another one, of the same length, for what a run writes a second time: names as long are cut where those of the
+/// first are cut.
+pub fn another(run_id: &str) -> String {
+    let mut letters: Vec<char> = run_id.chars().collect();
+    if let Some(last) = letters.last_mut() {
+        *last = match *last {
+            'a'..='y' | '0'..='8' => char::from(*last as u8 + 1),
+            'z' => '0',
+            _ => 'a',
+        };
+    }
+    letters.into_iter().collect()
+}
+
 /// The folder of the run: the one that was asked for, or a new one.
 pub fn folder(output: &OutputArgs, now: &chrono::DateTime<chrono::Utc>, command: &str) -> Result<PathBuf, Refusal> {
     match &output.out {
@@ -41,5 +55,20 @@ pub fn host() -> HostRecord {
         stocktake: env!("CARGO_PKG_VERSION").to_owned(),
         system: format!("{} {}", env::consts::OS, env::consts::ARCH),
         cpus: thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_id_is_another_one_as_long() {
+        for id in ["a", "z", "9", "8q2m4x", "8q2m4z", "8q2m49"] {
+            let other = another(id);
+            assert_ne!(other, id);
+            assert_eq!(other.len(), id.len());
+            assert!(run_id(Some(&other)).is_ok(), "{other}");
+        }
     }
 }

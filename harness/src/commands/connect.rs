@@ -1,16 +1,19 @@
 //! From the connection options to a client that has reached its target, and to the target's descriptors.
 
-use super::Refusal;
+use super::{Refusal, doctor};
 use base64::Engine;
-use std::{env, fs, time::Duration};
+use std::{env, fs, sync::Arc, time::Duration};
 use stocktake::{
     cli::ConnectionArgs,
-    client::{Client, ConnectError, Options, Protocol, Target, check_metadata},
+    client::{Call, Client, ConnectError, Identity, Layer, Options, Protocol, Target, check_metadata, collect},
     scenario::error::ScenarioError,
-    schema::{HttpFile, ReflectionError, Schema, reflect},
-    verify::record::Caveat,
+    schema::{HttpFile, Method, Origin, ReflectionError, Schema, drift, reflect},
+    verify::{
+        checks,
+        record::{Caveat, CheckName, CheckRecord, CheckResult},
+    },
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// For all of reflection.
 const REFLECTION_LIMIT: Duration = Duration::from_secs(15);
@@ -82,6 +85,141 @@ pub fn client(target: &Target, args: &ConnectionArgs) -> Result<Client, Refusal>
     Client::new(target.clone(), options).map_err(|error| Refusal::input(error.to_string()))
 }
 
+/// Waits for the first answer of a target that may have to be started first (`--cold-start`): one call that is not made
+/// again, with a budget of its own, over a connection of its own. `None` where nobody asked.
+pub async fn cold_start(
+    target: &Target,
+    protocol: Protocol,
+    args: &ConnectionArgs,
+    identity: &Arc<Identity>,
+) -> Result<Option<Duration>, Refusal> {
+    let Some(budget) = args.cold_start else { return Ok(None) };
+    let within = humantime::format_duration(budget);
+    let none = |why: String| {
+        Refusal::not_judged(format!(
+            "no first answer of {target} within the cold start of {within}: {why}"
+        ))
+    };
+    let options = Options {
+        ca: args.ca.clone(),
+        authority: args.authority.clone(),
+        metadata: metadata(args)?,
+        connect_timeout: budget,
+    };
+    let client = Client::new(target.clone(), options).map_err(|error| Refusal::input(error.to_string()))?;
+    let client = client.watched(identity.clone());
+    let method = match protocol {
+        Protocol::Grpc => first_call(&Schema::built_in()),
+        Protocol::Rest => first_call(&over_rest()?),
+    };
+    let request = method.input.new_message();
+    let call = Call {
+        method,
+        protocol,
+        metadata: Vec::new(),
+        deadline: budget,
+        fresh_connection: true,
+        small_window: false,
+    };
+    let began = Instant::now();
+    let answer = timeout(budget, async { collect(client.open(&call).await, [request]).await });
+    let answer = answer.await.map_err(|_| none("it was silent".to_owned()))?;
+    let took = began.elapsed();
+    let shown = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    // Of `/` over REST nothing is known but that an answer below 500 is one of somebody who runs.
+    let runs = answer.http.status != 0 && answer.http.status < 500;
+    match answer.layer {
+        Layer::Application => Ok(Some(took)),
+        Layer::Proxy if protocol == Protocol::Rest && runs => Ok(Some(took)),
+        Layer::Proxy => Err(none(format!(
+            "something in front of it answered after {}: HTTP {}, {} {}",
+            humantime::format_duration(shown),
+            answer.http.status,
+            answer.status.code,
+            answer.status.message
+        ))),
+        Layer::Transport | Layer::Client => Err(none(answer.status.message)),
+    }
+}
+
+/// A call that every gRPC service answers somehow: that it has no such method is an answer too.
+fn first_call(known: &Schema) -> Method {
+    let (service, method) = ("grpc.health.v1.Health", "Check");
+    let described = known.method(service, method);
+    described.unwrap_or_else(|| known.undescribed(service, method))
+}
+
+/// The same as GET / over REST.
+fn over_rest() -> Result<Schema, Refusal> {
+    let rule = "http:\n  rules:\n    - selector: grpc.health.v1.Health.Check\n      get: /\n";
+    let file = HttpFile::parse("GET /", rule).map_err(|errors| mistaken(&errors))?;
+    Schema::built_in().with_http(&file).map_err(|errors| mistaken(&errors))
+}
+
+/// What the target describes beside the contract, before any case: the files of `--proto` or `--descriptor-set`, else the
+/// built-in contract where the scenarios are about its service and the target lists that. `None` where nothing can be said.
+pub async fn contract(client: &Client, args: &ConnectionArgs, schema: &Schema, wants: Wants) -> Option<CheckRecord> {
+    let service = inventory_contract::SERVICE.to_owned();
+    match schema.origin() {
+        Origin::Reflection(_) if wants.contract && schema.services().contains(&service) => {
+            let found = drift(&Schema::built_in(), schema, &[service]);
+            return Some(checks::contract(&found, "built-in contract"));
+        }
+        Origin::Proto | Origin::DescriptorSet if !wants.rest_alone => {}
+        _ => return None,
+    }
+    let of = match args.proto.is_empty() {
+        false => "contract of --proto",
+        true => "contract of --descriptor-set",
+    };
+    let reason = match reflect(client, REFLECTION_LIMIT).await {
+        Ok(target) => {
+            let described = target.services();
+            // A file may hold services of other targets too.
+            let services: Vec<String> = schema
+                .services()
+                .into_iter()
+                .filter(|name| described.contains(name))
+                .collect();
+            if !services.is_empty() {
+                return Some(checks::contract(&drift(schema, &target, &services), of));
+            }
+            "the target describes none of its services".to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    Some(CheckRecord {
+        about: CheckName::Contract,
+        result: CheckResult::Noted,
+        sentence: format!("the descriptors of the target were not held against the {of}: {reason}"),
+        items: Vec::new(),
+    })
+}
+
+/// The descriptors by which clients call, where the target's own break the contract: the contract itself, with the HTTP rules of
+/// the run. What the target makes of such calls is then seen in the cases.
+pub fn as_promised(
+    check: Option<&CheckRecord>,
+    described: Schema,
+    args: &ConnectionArgs,
+) -> Result<(Schema, Option<Caveat>), Refusal> {
+    let broken = check.is_some_and(|check| check.result == CheckResult::Failed);
+    if !broken || !matches!(described.origin(), Origin::Reflection(_)) {
+        return Ok((described, None));
+    }
+    let schema = match http_rules(args)? {
+        None => Schema::built_in(),
+        Some(file) => Schema::built_in()
+            .with_http(&file)
+            .map_err(|errors| mistaken(&errors))?,
+    };
+    let caveat = Caveat {
+        text: "calls were made by the built-in contract, which the target's own descriptors break".to_owned(),
+        remedy: "keep what clients were promised, or judge by other files with --proto".to_owned(),
+    };
+    Ok((schema, Some(caveat)))
+}
+
 /// Waits until the target can be reached.
 pub async fn reach(client: &Client, protocol: Protocol, args: &ConnectionArgs) -> Result<(), Refusal> {
     let until = args.wait.map(|wait| Instant::now() + wait);
@@ -101,10 +239,8 @@ pub async fn reach(client: &Client, protocol: Protocol, args: &ConnectionArgs) -
                         }
                         _ => "",
                     };
-                    return Err(Refusal::not_judged(format!(
-                        "cannot reach {}{waited}: {error}{instead}",
-                        client.target()
-                    )));
+                    let text = format!("cannot reach {}{waited}: {error}{instead}", client.target());
+                    return Err(doctor::refusal(text, client, protocol).await);
                 }
             },
         }
@@ -165,19 +301,25 @@ pub struct Wants {
     pub rest_alone: bool,
 }
 
+/// The descriptors from files, where they were given.
+pub fn given(args: &ConnectionArgs) -> Result<Option<Schema>, Refusal> {
+    if !args.proto.is_empty() {
+        let schema = Schema::from_proto(&args.proto, &args.proto_path);
+        return schema.map(Some).map_err(|error| Refusal::input(error.to_string()));
+    }
+    let Some(file) = &args.descriptor_set else {
+        return Ok(None);
+    };
+    let bytes = fs::read(file).map_err(|e| Refusal::input(format!("cannot read {}: {e}", file.display())))?;
+    let schema = Schema::from_descriptor_set(&bytes);
+    let schema = schema.map_err(|error| Refusal::input(format!("{}: {error}", file.display())))?;
+    Ok(Some(schema))
+}
+
 /// The descriptors: from files where given, else by reflection, else the built-in contract. The second value is a note
 /// for the reader.
 async fn schema(client: &Client, args: &ConnectionArgs, wants: Wants) -> Result<(Schema, Option<String>), Refusal> {
-    if !args.proto.is_empty() {
-        let schema = Schema::from_proto(&args.proto, &args.proto_path);
-        return schema
-            .map(|schema| (schema, None))
-            .map_err(|error| Refusal::input(error.to_string()));
-    }
-    if let Some(file) = &args.descriptor_set {
-        let bytes = fs::read(file).map_err(|e| Refusal::input(format!("cannot read {}: {e}", file.display())))?;
-        let schema = Schema::from_descriptor_set(&bytes);
-        let schema = schema.map_err(|error| Refusal::input(format!("{}: {error}", file.display())))?;
+    if let Some(schema) = given(args)? {
         return Ok((schema, None));
     }
     match reflect(client, REFLECTION_LIMIT).await {
@@ -207,8 +349,9 @@ async fn schema(client: &Client, args: &ConnectionArgs, wants: Wants) -> Result<
             Schema::built_in(),
             Some(format!("{error}; the built-in contract is used")),
         )),
-        Err(error) => Err(Refusal::not_judged(format!(
-            "{error}; give the descriptors with --proto or --descriptor-set"
-        ))),
+        Err(error) => {
+            let text = format!("{error}; give the descriptors with --proto or --descriptor-set");
+            Err(doctor::refusal(text, client, Protocol::Grpc).await)
+        }
     }
 }

@@ -50,7 +50,6 @@ impl Listeners {
         } else {
             Box::new(std::io::stdout())
         };
-        let github = env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
         let width = env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok())
@@ -62,7 +61,6 @@ impl Listeners {
                 color,
                 width,
                 quiet: output.quiet,
-                github,
             },
         );
         let path = folder.join(store::EVENTS);
@@ -130,7 +128,7 @@ impl Interruption {
 }
 
 /// Listens from now on.
-pub fn on_signal(engine: Arc<Engine>) -> Interruption {
+pub fn on_signal(engines: Vec<Arc<Engine>>) -> Interruption {
     let (send, got) = oneshot::channel();
     tokio::spawn(async move {
         let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
@@ -145,7 +143,9 @@ pub fn on_signal(engine: Arc<Engine>) -> Interruption {
         let first = next().await;
         // The receiver lives as long as the run.
         let _ = send.send(first);
-        engine.interrupted.cancel();
+        for engine in &engines {
+            engine.interrupted.cancel();
+        }
         let second = next().await;
         std::process::exit(second.code().into());
     });

@@ -1,11 +1,11 @@
 //! `stocktake load`: one workload over gRPC and REST, and how they compare.
 
 mod cells;
-mod players;
+pub mod players;
 pub mod screen;
 pub mod targets;
 
-use super::{Refusal, begin, child::Service};
+use super::{Refusal, begin, child::Service, ci};
 use cells::{Measured, measure};
 use screen::Screen;
 use std::{
@@ -112,7 +112,9 @@ pub async fn load(args: LoadArgs) -> Result<Exit, Refusal> {
     }
     let made = made?;
     let exit = Exit::of_code(made.record.verdict.exit_code);
-    finish(&made, &mut screen, &folder, &args.output).map_err(|refusal| refusal.at_least(exit))?;
+    let finished = finish(&made, &mut screen, &folder, &args.output).map_err(|refusal| refusal.at_least(exit));
+    ci::measured(&args.output, &made.record, &folder);
+    finished?;
     Ok(exit)
 }
 
@@ -171,6 +173,9 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
                 done = target.set_up(&order, &legs) => done.err(),
                 exit = interrupted(&mut signalled) => Some(Cut::Signal(exit)),
             };
+            if let Some(Cut::Target(_)) = &cut {
+                caveats.extend(target.advice(&legs).await);
+            }
         }
     }
     let mut files = Vec::new();
@@ -184,6 +189,11 @@ pub async fn run(order: Order<'_>, screen: &mut Screen) -> Result<Made, Refusal>
         } = measured;
         (record.cells, files) = (cells, logs);
         caveats.extend(doubts);
+        if let Some(Cut::Target(_)) = &ended {
+            for target in &under {
+                caveats.extend(target.advice(&legs).await);
+            }
+        }
         cut = ended;
     }
     record.elapsed_ms = u64::try_from(began.0.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -309,7 +319,7 @@ fn overridden(workload: &Workload, args: &LoadArgs) -> Result<Vec<Cell>, Refusal
 }
 
 /// Nothing is written to a target that is not this machine unless somebody agreed.
-fn consent(address: &Address, workload: &Workload, allowed: bool) -> Result<(), Refusal> {
+pub fn consent(address: &Address, workload: &Workload, allowed: bool) -> Result<(), Refusal> {
     if address.target.is_loopback() || allowed || workload.effects == Effects::ReadOnly {
         return Ok(());
     }
@@ -376,7 +386,7 @@ fn common_legs(order: &Order<'_>, under: &[Under]) -> Result<Vec<Leg>, Refusal> 
 
 /// The generator and its machine. The error of a bare timed wait is measured where requests go out by a timetable, on one of that
 /// kind.
-fn generator(cells: &[Cell]) -> GeneratorRecord {
+pub fn generator(cells: &[Cell]) -> GeneratorRecord {
     let kind = cells.iter().find_map(|cell| match cell.arrivals {
         Arrivals::Constant(_) => Some(Kind::Constant),
         Arrivals::Poisson(_) => Some(Kind::Poisson),
@@ -392,7 +402,7 @@ fn generator(cells: &[Cell]) -> GeneratorRecord {
 }
 
 /// The first SIGINT or SIGTERM ends the run with what was measured; a second one ends the process.
-fn on_signal(stop: Arc<AtomicBool>) -> watch::Receiver<Option<Exit>> {
+pub fn on_signal(stop: Arc<AtomicBool>) -> watch::Receiver<Option<Exit>> {
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {

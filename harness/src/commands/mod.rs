@@ -2,11 +2,14 @@
 #![expect(clippy::print_stderr, reason = "commands talk to people")]
 
 mod begin;
+mod capacity;
 mod check;
 mod child;
+mod ci;
 mod compare;
 mod connect;
 mod consent;
+mod doctor;
 mod listeners;
 mod load;
 mod load_suite;
@@ -19,6 +22,7 @@ use std::io::{self, Write};
 use stocktake::{
     cli::{Cli, Command},
     exit::Exit,
+    report::escape::log_line,
 };
 
 /// A command that could not do its work: what to tell, and the exit code.
@@ -47,6 +51,11 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        self.exit.code()
+    }
+
     /// What to tell.
     pub fn text(&self) -> &str {
         &self.text
@@ -81,12 +90,15 @@ pub fn run(cli: Cli) -> Exit {
             return Exit::NotJudged;
         }
     };
+    let ci = ci::Ci::of_cli(&cli);
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::serve(args).await,
             Command::Check(args) => verify::verify("check", args).await,
             Command::Verify(args) => verify::verify("verify", args).await,
             Command::Load(args) => load::load(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Capacity(args) => capacity::capacity(*args).await,
             Command::Compare(args) => compare::compare(&args),
             Command::Report(args) => report::report(&args),
         }
@@ -94,7 +106,13 @@ pub fn run(cli: Cli) -> Exit {
     // Whatever still runs has nothing more to say.
     runtime.shutdown_background();
     ended.unwrap_or_else(|refusal| {
-        eprintln!("error: {}", refusal.text.trim_end());
+        if let Some(ci) = ci {
+            ci.refused(&refusal);
+        }
+        // What a target said may be in it, and a CI system may read it.
+        for line in format!("error: {}", refusal.text.trim_end()).lines() {
+            eprintln!("{}", log_line(line));
+        }
         refusal.exit
     })
 }

@@ -4,7 +4,10 @@ use super::Refusal;
 use stocktake::{
     cli::ReportArgs,
     exit::Exit,
-    report::store::{self, Stored},
+    report::{
+        escape,
+        store::{self, Stored},
+    },
 };
 
 /// Renders into the run's folder, or another one.
@@ -23,7 +26,8 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Refusal> {
         .write(folder)
         .map_err(|error| Refusal::input(error.to_string()))?;
     let report = folder.join("index.html");
-    let mut text = format!("{}\nreport: {}\n", record.sentence(), report.display());
+    let sentence = escape::visible(record.sentence());
+    let mut text = format!("{}\nreport: {}\n", escape::log_line(&sentence), report.display());
     if missing > 0 {
         text += &format!("{missing} files with histograms, which the record names, are not beside it\n");
     }

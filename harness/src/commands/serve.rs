@@ -3,7 +3,7 @@
 use super::Refusal;
 use std::{error::Error, time::Duration};
 use stocktake::{cli::ServeArgs, exit::Exit};
-use stocktake_server::{Config, Fault, ServeError, Server, Simulate, Stall, Storage, TlsFiles};
+use stocktake_server::{Capacity, Config, Fault, ServeError, Server, Simulate, Stall, Storage, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -11,8 +11,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// What can be simulated.
-const SIMULATE: &str = "write delay=DURATION, slow=DURATION, stall=LENGTH/EVERY or several with commas between them, such as \
-    delay=300ms,slow=2ms or stall=1s/10s";
+const SIMULATE: &str = "write delay=DURATION, slow=DURATION, stall=LENGTH/EVERY, capacity=workers:N,service:DURATION or several \
+    with commas between them, such as delay=300ms,slow=2ms or stall=1s/10s";
+
+/// The most calls that a simulated service serves at once.
+const MOST_WORKERS: usize = 10_000;
 
 /// Runs the reference service until SIGINT or SIGTERM, then drains.
 pub async fn serve(args: ServeArgs) -> Result<Exit, Refusal> {
@@ -138,7 +141,8 @@ fn list_faults() -> Result<Exit, Refusal> {
     Ok(Exit::Passed)
 }
 
-/// `delay=300ms`, `slow=2ms` and `stall=1s/10s`, each once, in any order, with commas between them.
+/// `delay=300ms`, `slow=2ms`, `stall=1s/10s` and `capacity=workers:4,service:20ms`, each once, in any order, with commas between
+/// them.
 fn simulate(text: &str) -> Result<Simulate, Refusal> {
     let refuse = |problem: &str| Refusal::input(format!("--simulate `{text}`: {problem}"));
     let duration = |value: &str| match humantime::parse_duration(value) {
@@ -148,6 +152,8 @@ fn simulate(text: &str) -> Result<Simulate, Refusal> {
     };
     let mut simulate = Simulate::default();
     let mut seen = Vec::new();
+    // The service time of a capacity stands behind a comma of its own.
+    let text = text.replace(",service:", "/service:");
     for part in text.split(',') {
         let (key, value) = part.split_once('=').ok_or_else(|| refuse(SIMULATE))?;
         if seen.contains(&key) {
@@ -167,10 +173,29 @@ fn simulate(text: &str) -> Result<Simulate, Refusal> {
                 }
                 simulate.stall = Some(Stall { length, every });
             }
+            "capacity" => simulate.capacity = Some(capacity(value, &refuse)?),
             _ => return Err(refuse(SIMULATE)),
         }
     }
     Ok(simulate)
+}
+
+/// `workers:4/service:20ms`, as [`simulate`] makes it of what was typed.
+fn capacity(value: &str, refuse: &dyn Fn(&str) -> Refusal) -> Result<Capacity, Refusal> {
+    let parts = value.split_once('/').and_then(|(workers, service)| {
+        let workers: usize = workers.strip_prefix("workers:")?.parse().ok()?;
+        let service = humantime::parse_duration(service.strip_prefix("service:")?).ok()?;
+        Some((workers, service))
+    });
+    let (workers, service) = parts
+        .ok_or_else(|| refuse("write capacity=workers:N,service:DURATION, such as capacity=workers:4,service:20ms"))?;
+    if !(1..=MOST_WORKERS).contains(&workers) {
+        return Err(refuse(&format!("workers are 1 to {MOST_WORKERS}")));
+    }
+    if service.is_zero() || service > LONGEST {
+        return Err(refuse("a service time is longer than 0s, and at most 60s"));
+    }
+    Ok(Capacity { workers, service })
 }
 
 fn log(args: &ServeArgs) -> Result<(), Refusal> {

@@ -1,33 +1,34 @@
 //! `stocktake verify` and `stocktake check`.
 
+mod approved;
+mod options;
+mod side;
+
 use super::{
     Refusal, begin,
     check::{self, Reached},
     child::Service,
-    connect::{self, Wants},
-    consent,
+    ci, consent, doctor,
     listeners::{Listeners, on_signal},
     load_suite, offer,
 };
-use std::{fs, path::Path, sync::Arc};
+use approved::Approved;
+use side::Side;
+use std::sync::Arc;
 use stocktake::{
-    cli::{LevelChoice, ProtocolChoice, VerifyArgs},
+    cli::{Format, LevelChoice, VerifyArgs},
     client::{Protocol, Target},
     exit::Exit,
-    scenario::{
-        model::{Action, Scenario, Step},
-        suite::Suite,
-    },
-    schema::Schema,
     verify::{
+        against, checks,
         engine::{Engine, Options},
-        fold, link,
-        matrix::{self, Case, Selection},
+        fold,
+        matrix::{self},
         record::{
-            Caveat, Counts, LevelName, Outcome, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord, Verdict,
-            VerdictResult,
+            CaseRecord, Counts, LevelName, Outcome, Residue, RunRecord, SCHEMA_VERSION, SuiteRecord, TargetRecord,
+            Verdict, VerdictResult,
         },
-        run,
+        run::{self, Produced},
         snapshot::Snapshots,
     },
 };
@@ -35,16 +36,17 @@ use stocktake::{
 /// Runs scenarios against a target and writes the run's folder.
 pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let suite = load_suite::load(args.scenarios.as_deref())?;
-    let selection = selection(&args)?;
-    let rules = connect::http_rules(&args.connection)?;
-    let protocols = offer::protocols(args.protocol);
-    let mut matrix = matrix::expand(&suite.scenarios, &protocols, &selection)
+    let selection = options::selection(&args)?;
+    // Mistakes in it are told before anything is started.
+    super::connect::http_rules(&args.connection)?;
+    let matrix = matrix::expand(&suite.scenarios, &offer::protocols(args.protocol), &selection)
         .map_err(|errors| Refusal::input(errors.join("\nerror: ")))?;
     if args.list {
-        return list(&matrix);
+        return options::list(&matrix);
     }
     let run_id = begin::run_id(args.run_id.as_deref())?;
-    let snapshots = snapshots(&args)?;
+    let approved = Approved::of(&args)?;
+    let snapshots = approved.as_ref().map(Approved::read).transpose()?;
 
     let service = match &args.target {
         Some(_) => None,
@@ -55,62 +57,60 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         .clone()
         .or(service.as_ref().map(|service| service.address.clone()))
         .unwrap_or_default();
-    let target = Target::parse(&address).map_err(|error| Refusal::input(error.to_string()))?;
-    consent::writes(&target, &args)?;
-    let first = protocols.first().copied().unwrap_or(Protocol::Grpc);
-    // Whether REST counts, `auto` must look first; what is too much without it need not even be sent a look.
-    let sure = match args.protocol {
-        ProtocolChoice::Auto => std::slice::from_ref(&first),
-        ProtocolChoice::Grpc | ProtocolChoice::Rest | ProtocolChoice::Both => protocols.as_slice(),
-    };
-    let beside = if command == "check" { check::residue() } else { 0 };
-    consent::residue(&target, &args, &matrix, sure, beside)?;
-    let client = connect::client(&target, &args.connection)?;
-    connect::reach(&client, first, &args.connection).await?;
-    let wants = Wants {
-        contract: wants_contract(&matrix),
-        rest_alone: first == Protocol::Rest,
-    };
-    let (schema, mut notes) = connect::described(&client, &args.connection, rules, wants).await?;
-    link_all(&matrix, &schema, args.stream_budget.into())?;
-    let rest = offer::rest(&client, &schema, &matrix, args.protocol).await;
-    let not_offered = rest
-        .reason()
-        .map(|reason| (Protocol::Rest, reason))
-        .into_iter()
-        .collect();
-    notes.extend(rest.caveat);
-    if rest.left_out {
-        matrix.retain(|case| case.protocol != Protocol::Rest);
+    let parse = |address: &str| Target::parse(address).map_err(|error| Refusal::input(error.to_string()));
+    let target = parse(&address)?;
+    let old_target = args.against.as_deref().map(parse).transpose()?;
+    for target in [Some(&target), old_target.as_ref()].into_iter().flatten() {
+        consent::writes(target, &args)?;
     }
-    let judged = |protocol: &Protocol| {
-        let withheld = *protocol == Protocol::Rest && rest.withheld.is_some();
-        !withheld && matrix.iter().any(|case| case.protocol == *protocol)
+    let beside = if command == "check" { check::residue() } else { 0 };
+    let expected = args.expect_revision.as_deref();
+    let new = side::approach(&target, &args, &args.connection, matrix.clone(), expected, beside).await?;
+    let old = match &old_target {
+        Some(target) => {
+            let mut connection = args.connection.clone();
+            connection.authority = args.against_authority.clone().or(connection.authority);
+            Some(side::approach(target, &args, &connection, matrix, None, 0).await?)
+        }
+        None => None,
     };
-    let protocols: Vec<Protocol> = protocols.into_iter().filter(judged).collect();
-    // Until here nothing was sent that could have written: connections, reflection and one GET.
-    consent::residue(&target, &args, &matrix, &protocols, beside)?;
 
-    let not_judged = match &rest.withheld {
-        Some(Outcome::NotJudged { reason }) => Some(reason.clone()),
-        _ => None,
+    let decides = match args.level {
+        LevelChoice::Must => LevelName::Must,
+        LevelChoice::Should => LevelName::Should,
     };
-    let options = Options {
-        run_id: run_id.clone(),
-        jobs: args.jobs.into(),
-        stream_budget: args.stream_budget.into(),
-        loopback: target.is_loopback(),
-        read_only: args.read_only,
-        allow_disruption: args.allow_disruption,
-        allow_odd_data: args.allow_odd_data,
-        revision_header: args.revision_header.to_ascii_lowercase(),
-        expect_revision: args.expect_revision.clone(),
-        no_rest: rest.withheld,
-    };
-    let snapshot_steps_unjudged = snapshots.is_none() && uses_snapshots(&matrix);
-    let engine = Engine::new(client, schema, options, snapshots);
+    let not_judged = new.not_judged();
+    let snapshot_steps_unjudged = snapshots.is_none() && options::uses_snapshots(&new.matrix);
+    let engine = engine(&new, &target, &args, run_id.clone(), snapshots);
+    let client = new.client.clone();
+    let first = offer::protocols(args.protocol)
+        .first()
+        .copied()
+        .unwrap_or(Protocol::Grpc);
+    let old = old.zip(old_target).map(|(old, target)| {
+        // Both may keep their things in one place: their names must not meet.
+        let engine = self::engine(&old, &target, &args, begin::another(&run_id), None);
+        (old, target, engine)
+    });
     let now = chrono::Utc::now();
     let folder = begin::folder(&args.output, &now, command)?;
+    let Side {
+        matrix,
+        protocols,
+        not_offered,
+        notes,
+        checks: known,
+        ..
+    } = new;
+    let mut notes = notes;
+    if command == "check" && first == Protocol::Grpc {
+        let (line, found) = doctor::first_look(&client).await;
+        notes.extend(found);
+        if args.output.format == Format::Text && !args.output.quiet {
+            // Whoever reads along has gone: the report is still written.
+            let _ = super::print(&format!("{line}\n"));
+        }
+    }
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         command: command.to_owned(),
@@ -134,13 +134,14 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
             sha256: suite.sha256.clone(),
         },
         host: begin::host(),
-        options: recorded_options(&args),
+        options: options::recorded_options(&args),
         cases: Vec::new(),
         rules: Vec::new(),
         coverage: Default::default(),
         load: None,
+        checks: known,
         residue: Vec::new(),
-        caveats: caveats(notes, snapshot_steps_unjudged, &matrix, &suite),
+        caveats: options::caveats(notes, snapshot_steps_unjudged, &matrix, &suite),
         verdict: Verdict {
             result: VerdictResult::NotJudged,
             exit_code: Exit::NotJudged.code().into(),
@@ -154,8 +155,17 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     };
 
     let mut listeners = Listeners::new(&args.output, &folder, record.clone(), matrix.len())?;
-    let signal = on_signal(engine.clone());
+    let old_engine = old.as_ref().map(|(_, _, engine)| engine.clone());
+    let signal = on_signal([Some(engine.clone()), old_engine].into_iter().flatten().collect());
     let produced = run::run(&engine, &matrix, |event| listeners.on_event(event)).await;
+    let mut on_old = None;
+    if let Some((old, target, engine)) = &old {
+        if args.output.format == Format::Text && !args.output.quiet {
+            // Whoever reads along has gone: the report is still written.
+            let _ = super::print(&format!("\nthe same cases on {target} …\n"));
+        }
+        on_old = Some((run::run(engine, &old.matrix, |_| {}).await, target.to_string()));
+    }
     record.elapsed_ms = listeners.elapsed_ms();
     if command == "check" && signal.interrupted().is_none() && engine.lost().is_none() {
         let reached = Reached {
@@ -169,6 +179,16 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
             Err(caveat) => record.caveats.push(caveat),
         }
     }
+    let unreached = engine.lost().is_some() || nothing_passed(&produced.cases);
+    if service.is_none() && unreached && signal.interrupted().is_none() {
+        let advice = doctor::advice(&client, first).await;
+        record.caveats.extend(advice.map(|advice| advice.caveat));
+    }
+    let unreached = engine.lost().is_some() || nothing_passed(&produced.cases);
+    if service.is_none() && unreached && signal.interrupted().is_none() {
+        let advice = doctor::advice(&client, first).await;
+        record.caveats.extend(advice.map(|advice| advice.caveat));
+    }
     if let Some(service) = service {
         service.stop().await;
     }
@@ -180,10 +200,6 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     let about = matrix.iter().filter_map(|case| case.scenario.service.as_ref());
     let about = about.map(|service| service.value.clone()).collect();
     record.coverage = engine.coverage.record(&about, &record.target.protocols);
-    let decides = match args.level {
-        LevelChoice::Must => LevelName::Must,
-        LevelChoice::Should => LevelName::Should,
-    };
     let why = engine.lost().or(not_judged.as_deref());
     record.verdict = fold::verdict(
         &record.cases,
@@ -193,10 +209,24 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
         why,
         signal.interrupted(),
     );
+    if let Some(split) = checks::split_state(&record.cases, &record.target.answered_by) {
+        record.verdict.sentence += &format!("; {split}");
+    }
+    if let Some(expected) = &args.expect_revision {
+        record.checks.push(checks::identity(&engine.identity.seen(), expected));
+    }
+    if let (Some((produced, address)), Some((_, _, old_engine))) = (on_old, &old) {
+        compared(&mut record, &engine, (produced, &address, old_engine), decides);
+    }
+    let write = approved
+        .as_ref()
+        .map(|approved| approved.conclude(&engine, &mut record, &args));
+    record.verdict = checks::weigh(record.verdict, &record.checks);
     // The results come first, and whatever cannot be written after a run never makes its exit code better.
     let mut ended = listeners.finish(&record, &folder, &args.output);
-    if ended.is_ok() {
-        ended = approve(&engine, args.snapshot.as_deref());
+    ci::verified(&args.output, &record, &folder);
+    if let (Ok(()), Some(approved), Some(write)) = (&ended, &approved, write) {
+        ended = approved.write(write);
     }
     let verdict = Exit::of_code(record.verdict.exit_code);
     match ended {
@@ -205,174 +235,56 @@ pub async fn verify(command: &str, args: VerifyArgs) -> Result<Exit, Refusal> {
     }
 }
 
-/// Writes the answers of this run as the approved ones, where that was asked for.
-fn approve(engine: &Engine, file: Option<&Path>) -> Result<(), Refusal> {
-    match (&engine.snapshots, file) {
-        (Some(snapshots), Some(file)) if snapshots.accepts() => fs::write(file, snapshots.file())
-            .map_err(|error| Refusal::input(format!("cannot write {}: {error}", file.display()))),
-        _ => Ok(()),
-    }
+/// Whether cases failed and none passed: perhaps the service was never reached, and somebody answered in its place.
+fn nothing_passed(cases: &[CaseRecord]) -> bool {
+    let any = |wanted: Outcome| cases.iter().any(|case| case.outcome == wanted);
+    any(Outcome::Failed) && !any(Outcome::Passed)
 }
 
-fn selection(args: &VerifyArgs) -> Result<Selection, Refusal> {
-    let known_failing = match &args.known_failing {
-        None => None,
-        Some(file) => {
-            let name = file.display().to_string();
-            let text =
-                fs::read_to_string(file).map_err(|error| Refusal::input(format!("cannot read {name}: {error}")))?;
-            let lines = matrix::parse_known_failing(&name, &text).map_err(Refusal::input)?;
-            Some((name, lines))
-        }
+fn engine(
+    side: &Side,
+    target: &Target,
+    args: &VerifyArgs,
+    run_id: String,
+    snapshots: Option<Snapshots>,
+) -> Arc<Engine> {
+    let options = Options {
+        run_id,
+        jobs: args.jobs.into(),
+        stream_budget: args.stream_budget.into(),
+        loopback: target.is_loopback(),
+        read_only: args.read_only,
+        allow_disruption: args.allow_disruption,
+        allow_odd_data: args.allow_odd_data,
+        keep_answers: args.snapshot.is_some() || args.against.is_some(),
+        no_rest: side.no_rest.clone(),
     };
-    Ok(Selection {
-        filter: args.filter.clone(),
-        tags: args.tag.clone(),
-        known_failing,
-    })
+    let calls = (side.client.clone(), side.identity.clone());
+    Engine::new(calls, side.schema.clone(), options, snapshots)
 }
 
-fn list(matrix: &[Case]) -> Result<Exit, Refusal> {
-    let lines = matrix
-        .iter()
-        .map(|case| format!("{:<60} {}\n", case.name(), case.scenario.name));
-    super::print(&lines.collect::<String>()).map_err(|error| Refusal::not_judged(format!("no output: {error}")))?;
-    eprintln!("{} cases", matrix.len());
-    Ok(Exit::Passed)
-}
-
-fn snapshots(args: &VerifyArgs) -> Result<Option<Snapshots>, Refusal> {
-    let Some(file) = &args.snapshot else { return Ok(None) };
-    let text = match fs::read_to_string(file) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && args.accept => None,
-        Err(error) => {
-            let help = "write it with --accept";
-            return Err(Refusal::input(format!(
-                "cannot read {}: {error}; {help}",
-                file.display()
-            )));
-        }
+/// Adds what the same cases came to on the old target.
+fn compared(
+    record: &mut RunRecord,
+    engine: &Engine,
+    (old, address, old_engine): (Produced, &str, &Engine),
+    decides: LevelName,
+) {
+    let (new_answers, old_answers) = (engine.answers.all(), old_engine.answers.all());
+    let new = against::Side {
+        address: &record.target.address,
+        cases: &record.cases,
+        answers: &new_answers,
     };
-    let read = Snapshots::read(text.as_deref(), args.accept);
-    read.map(Some)
-        .map_err(|error| Refusal::input(format!("{}: {error}", file.display())))
-}
-
-fn wants_contract(matrix: &[Case]) -> bool {
-    let service = |case: &Case| case.scenario.service.as_ref().map(|service| service.value.clone());
-    matrix
-        .iter()
-        .any(|case| service(case).as_deref() == Some(inventory_contract::SERVICE))
-}
-
-fn uses_snapshots(matrix: &[Case]) -> bool {
-    let named = |step: &Step| matches!(&step.action, Action::Call(call) if call.snapshot.is_some());
-    matrix
-        .iter()
-        .any(|case| case.scenario.steps.iter().chain(&case.scenario.setup).any(named))
-}
-
-/// Every scenario against the descriptors, before anything is sent.
-fn link_all(matrix: &[Case], schema: &Schema, budget: usize) -> Result<(), Refusal> {
-    let mut errors = Vec::new();
-    let mut last: Option<&Arc<Scenario>> = None;
-    for case in matrix {
-        if !last.is_some_and(|scenario| Arc::ptr_eq(scenario, &case.scenario)) {
-            errors.extend(link::check(&case.scenario, schema, budget));
-            last = Some(&case.scenario);
-        }
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let mut text: Vec<String> = errors.iter().take(20).map(|error| error.render()).collect();
-    let mistakes = if errors.len() == 1 { "mistake" } else { "mistakes" };
-    text.push(format!(
-        "{} {mistakes} against the descriptors ({}); nothing was sent",
-        errors.len(),
-        schema.origin()
-    ));
-    Err(Refusal::input(text.join("\n").trim_start_matches("error: ")))
-}
-
-/// The options that bear on the verdict.
-fn recorded_options(args: &VerifyArgs) -> Vec<(String, String)> {
-    let mut options = vec![(
-        "level".to_owned(),
-        match args.level {
-            LevelChoice::Must => "must".to_owned(),
-            LevelChoice::Should => "should".to_owned(),
-        },
-    )];
-    let protocol = match args.protocol {
-        ProtocolChoice::Auto => None,
-        ProtocolChoice::Grpc => Some("grpc"),
-        ProtocolChoice::Rest => Some("rest"),
-        ProtocolChoice::Both => Some("both"),
+    let before = against::Side {
+        address,
+        cases: &old.cases,
+        answers: &old_answers,
     };
-    options.extend(protocol.map(|name| ("protocol".to_owned(), name.to_owned())));
-    let mut flag = |name: &str, on: bool| {
-        if on {
-            options.push((name.to_owned(), "yes".to_owned()));
-        }
-    };
-    flag("read-only", args.read_only);
-    flag("allow-writes", args.allow_writes);
-    flag("allow-disruption", args.allow_disruption);
-    flag("allow-odd-data", args.allow_odd_data);
-    let mut list = |name: &str, values: &[String]| {
-        if !values.is_empty() {
-            options.push((name.to_owned(), values.join(", ")));
-        }
-    };
-    list("filter", &args.filter);
-    list("tag", &args.tag);
-    list(
-        "known-failing",
-        &args
-            .known_failing
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect::<Vec<_>>(),
-    );
-    list(
-        "http-rules",
-        &args
-            .connection
-            .http_rules
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect::<Vec<_>>(),
-    );
-    list(
-        "expect-revision",
-        &args.expect_revision.iter().cloned().collect::<Vec<_>>(),
-    );
-    options
-}
-
-fn caveats(notes: Vec<Caveat>, snapshots_unjudged: bool, matrix: &[Case], suite: &Suite) -> Vec<Caveat> {
-    let mut caveats = notes;
-    if snapshots_unjudged {
-        let text = "approved answers were not compared".to_owned();
-        caveats.push(Caveat {
-            text,
-            remedy: "name their file with --snapshot".to_owned(),
-        });
-    }
-    let run: std::collections::HashSet<&str> = matrix.iter().map(|case| case.scenario.id.value.as_str()).collect();
-    let left_out = suite
-        .scenarios
-        .iter()
-        .filter(|scenario| !run.contains(scenario.id.value.as_str()))
-        .count();
-    if left_out > 0 {
-        let text = format!("{left_out} of {} scenarios were not selected", suite.scenarios.len());
-        caveats.push(Caveat {
-            text,
-            remedy: "run without --filter, --tag and --protocol to judge all of them".to_owned(),
-        });
-    }
-    caveats
+    let check = against::compare(new, before, decides);
+    record.checks.push(check);
+    record.residue.extend(old.residue.into_iter().map(|left| Residue {
+        what: format!("{} on {address}", left.what),
+        ..left
+    }));
 }

@@ -65,6 +65,9 @@ pub struct LoadTarget {
     pub descriptors: String,
     /// Whether it is on this machine, and so shares its cores.
     pub loopback: bool,
+    /// Milliseconds until the first answer, where it was waited for apart (`--cold-start`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold_start_ms: Option<u64>,
 }
 
 /// The workload.

@@ -3,12 +3,12 @@
 //! On a terminal a progress line and, at once, every failure; elsewhere a plain line for each case. What the terminal
 //! is, whether it has colours and whether GitHub is listening is told by the caller: nothing here looks around.
 
+pub mod capacity;
 pub mod load;
 mod progress;
 mod summary;
 
 use super::{
-    annotations,
     escape::visible,
     failure::{self, Layout},
     line::{Line, Tone},
@@ -34,8 +34,6 @@ pub struct Style {
     pub width: usize,
     /// Failures and the verdict only.
     pub quiet: bool,
-    /// GitHub Actions reads the output: each failure also as an annotation.
-    pub github: bool,
 }
 
 impl Style {
@@ -130,7 +128,11 @@ impl Console {
                 visible(&run.run_id)
             ),
         );
-        self.print(&[first, second, Line::default()]);
+        let mut lines = vec![first, second];
+        // What is known before any case: breaking changes of the contract, how long the first answer took.
+        summary::checks(&run.checks, self.style.layout(), &mut lines);
+        lines.push(Line::default());
+        self.print(&lines);
         if self.style.tty {
             self.progress = Some(Progress::new(self.output.clone(), self.style.width, cases));
         }
@@ -143,11 +145,6 @@ impl Console {
         }
         if standing.is_failure() {
             self.print(&failure::lines(case, standing, self.style.layout()));
-            if self.style.github
-                && let Some(annotation) = annotations::of_case(case, standing)
-            {
-                self.write(&annotation);
-            }
         } else if !self.style.tty && !self.style.quiet {
             self.print(&[case_line(case, standing)]);
         }

@@ -17,7 +17,7 @@ use super::{
     standing::{self, Standing},
     text,
 };
-use crate::verify::record::{RunRecord, VerdictResult};
+use crate::verify::record::{CheckResult, RunRecord, VerdictResult};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 use sha2::{Digest, Sha256};
@@ -44,7 +44,8 @@ const SHARED: [(&str, &str); 2] = [
 ];
 
 /// Those of this page alone.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
+    ("checks.html", include_str!("html/checks.j2")),
     ("page.html", include_str!("html/page.j2")),
     ("failures.html", include_str!("html/failures.j2")),
     ("rules.html", include_str!("html/rules.j2")),
@@ -102,6 +103,7 @@ fn page(record: &RunRecord) -> Result<String, minijinja::Error> {
         not_offered => list(record.target.not_offered.iter().map(|(protocol, why)| context! { protocol => standing::title(*protocol), why => shown(why) })),
         identity => identity(record),
         caveats => list(record.caveats.iter().map(|caveat| context! { text => shown(&caveat.text), remedy => shown(&caveat.remedy) })),
+        checks => checks(record),
         failures => failures::section(record, &links),
         rules => rules::section(record, &links),
         coverage => coverage::section(record),
@@ -171,6 +173,29 @@ fn verdict(record: &RunRecord) -> Value {
         started => shown(&text::instant(&record.started)),
         target => shown(&record.target.address),
     }
+}
+
+/// What was judged beside the cases.
+fn checks(record: &RunRecord) -> Value {
+    list(record.checks.iter().map(|check| {
+        let (class, mark) = match check.result {
+            CheckResult::Passed => ("good", "✓"),
+            CheckResult::Failed => ("bad", "✕"),
+            CheckResult::Noted => ("open", "·"),
+            CheckResult::NotJudged => ("doubt", "!"),
+        };
+        context! {
+            class, mark,
+            words => check.result.words(),
+            about => capital(check.about.words()),
+            sentence => shown(&check.sentence),
+            found => check.items.len(),
+            open => check.result == CheckResult::Failed,
+            items => list(check.items.iter().map(|item| {
+                context! { kind => shown(&item.kind), subject => shown(&item.subject), text => shown(&item.text) }
+            })),
+        }
+    }))
 }
 
 /// With a capital at its start.

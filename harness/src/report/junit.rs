@@ -10,7 +10,7 @@
 //! | skipped | `skipped`, with the reason |
 //! | not judged | `error`, with the reason; `skipped` where the run passed all the same |
 //!
-//! A verdict that no case explains, such as a run in which everything was skipped, is an `error` of its own.
+//! What was judged beside the cases is a suite of its own, a test for each check. A verdict that none of them explains, such as a run in which everything was skipped, is an `error` of its own.
 
 use super::{
     escape::visible,
@@ -18,7 +18,7 @@ use super::{
     standing::{self, Standing},
     text,
 };
-use crate::verify::record::{CaseRecord, RunRecord, VerdictResult};
+use crate::verify::record::{CaseRecord, CheckRecord, CheckResult, RunRecord, VerdictResult};
 use chrono::{DateTime, FixedOffset};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::{collections::BTreeMap, time::Duration};
@@ -39,6 +39,9 @@ pub fn render(record: &RunRecord) -> String {
         suite.set_time(Duration::from_millis(cases.iter().map(|case| case.elapsed_ms).sum()));
         suite.add_test_cases(cases.into_iter().map(|case| test_case(case, record)));
         report.add_test_suite(suite);
+    }
+    if !record.checks.is_empty() {
+        report.add_test_suite(beside(record, started));
     }
     if report.failures + report.errors == 0 && record.verdict.result != VerdictResult::Passed {
         report.add_test_suite(unexplained(record));
@@ -106,6 +109,38 @@ fn status(case: &CaseRecord, standing: Standing, verdict: VerdictResult) -> Test
     status
 }
 
+/// What was judged beside the cases.
+fn beside(record: &RunRecord, started: Option<DateTime<FixedOffset>>) -> TestSuite {
+    let mut suite = TestSuite::new("beside the cases");
+    suite.timestamp = started;
+    suite.add_test_cases(record.checks.iter().map(|check| {
+        let mut test = TestCase::new(check.about.words(), status_of_check(check));
+        test.set_classname("stocktake");
+        test
+    }));
+    suite
+}
+
+fn status_of_check(check: &CheckRecord) -> TestCaseStatus {
+    let mut status = match check.result {
+        CheckResult::Passed => return TestCaseStatus::success(),
+        CheckResult::Noted => TestCaseStatus::skipped(),
+        CheckResult::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        CheckResult::NotJudged => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    status
+        .set_message(text::cap(&visible(&check.sentence), CHARACTERS))
+        .set_type(check.result.words());
+    if check.result != CheckResult::Noted && !check.items.is_empty() {
+        let rows = check.items.iter().take(100).map(|item| {
+            let (kind, subject, words) = (visible(&item.kind), visible(&item.subject), visible(&item.text));
+            text::cap(format!("{kind} {subject} {words}").trim_end(), CHARACTERS) + "\n"
+        });
+        status.set_description(format!("\n{}", rows.collect::<String>()));
+    }
+    status
+}
+
 fn unexplained(record: &RunRecord) -> TestSuite {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status
@@ -120,6 +155,13 @@ fn unexplained(record: &RunRecord) -> TestSuite {
 mod tests {
     use super::*;
     use crate::{report::sample, verify::record::Outcome};
+
+    #[test]
+    fn checks_beside_the_cases_are_tests() {
+        let text = render(&sample::with_checks());
+        let from = text.find("name=\"beside the cases\"").unwrap_or_default();
+        insta::assert_snapshot!(text.get(from..).unwrap_or_default());
+    }
 
     #[test]
     fn a_run_with_one_of_everything() {

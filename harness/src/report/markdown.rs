@@ -5,21 +5,24 @@
 
 use super::{
     coverage::{self, Share},
-    escape::{code_span, fence, markdown as text_of},
+    escape::{code_span, fence, markdown as text_of, visible},
     failure, load,
     standing::{self, OnProtocol, Standing},
     text,
 };
 use crate::{
     client::Protocol,
-    verify::record::{CaseRecord, RuleRecord, RunRecord, VerdictResult},
+    verify::record::{CaseRecord, CheckResult, RuleRecord, RunRecord, VerdictResult},
 };
 
 /// Bytes for the failures.
-const FAILURES_BYTES: usize = 600_000;
+const FAILURES_BYTES: usize = 500_000;
 
-/// Bytes for the rows of each other list: eight of them and the failures leave 80,000 for all else.
+/// Bytes for the rows of each other list: ten of them, the checks and the failures leave 38,000 for all else.
 const LIST_BYTES: usize = 45_000;
+
+/// Bytes for what all checks found together.
+const CHECKS_BYTES: usize = 60_000;
 
 /// Names in one line of what was not exercised.
 const GAP: usize = 40;
@@ -48,6 +51,7 @@ pub fn render(record: &RunRecord) -> String {
         text::duration(record.elapsed_ms)
     ));
     page.push_str(&by_protocol(record));
+    checks(record, &mut page);
     rules(record, &mut page);
     failures(record, &mut page);
     without_verdict(record, &mut page);
@@ -97,6 +101,52 @@ fn by_protocol(record: &RunRecord) -> String {
         )
     };
     format!("{}\n\n", protocols.iter().map(line).collect::<Vec<_>>().join(" · "))
+}
+
+/// What was judged beside the cases. What a check found is text that a target or a file wrote: it stands in a fence.
+fn checks(record: &RunRecord, page: &mut String) {
+    if record.checks.is_empty() {
+        return;
+    }
+    page.push_str("### Beside the cases\n\n");
+    for check in &record.checks {
+        let icon = match check.result {
+            CheckResult::Passed => "✅",
+            CheckResult::Failed => "❌",
+            CheckResult::Noted => "⚪",
+            CheckResult::NotJudged => "⚠️",
+        };
+        page.push_str(&format!(
+            "- {icon} **{}**: {}: {}\n",
+            check.about.words(),
+            check.result.words(),
+            text_of(&text::cap(&check.sentence, 1000))
+        ));
+    }
+    page.push('\n');
+    for check in record.checks.iter().filter(|check| !check.items.is_empty()) {
+        let rows = check.items.iter().map(|item| {
+            let (kind, subject, words) = (visible(&item.kind), visible(&item.subject), visible(&item.text));
+            let row = format!("{kind} {subject} {words}");
+            text::cap(row.trim_end(), CHARACTERS) + "\n"
+        });
+        let mut found = String::new();
+        let cut = bounded(rows, CHECKS_BYTES / record.checks.len(), &mut found);
+        let fence = fence(&found);
+        let open = if check.result == CheckResult::Failed {
+            " open"
+        } else {
+            ""
+        };
+        page.push_str(&format!(
+            "<details{open}><summary>{}</summary>\n\n{fence}diff\n{found}{fence}\n\n",
+            check.about.words()
+        ));
+        if cut > 0 {
+            page.push_str(&format!("… and {} more; `run.json` has all.\n\n", text::count(cut)));
+        }
+        page.push_str("</details>\n\n");
+    }
 }
 
 fn rules(record: &RunRecord, page: &mut String) {
@@ -378,6 +428,12 @@ mod tests {
     #[test]
     fn a_run_with_one_of_everything() {
         insta::assert_snapshot!(render(&sample::failing()));
+    }
+
+    #[test]
+    fn what_was_judged_beside_the_cases_is_told_first() {
+        let page = render(&sample::with_checks());
+        insta::assert_snapshot!(page.split("All 4 rules").next().unwrap_or_default());
     }
 
     #[test]

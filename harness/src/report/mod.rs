@@ -6,9 +6,11 @@
 //! [`escape::visible`] before it is shown anywhere, so that no answer of a target can steer a terminal, a browser, a
 //! Markdown renderer, an XML parser or a CI runner.
 
-pub mod annotations;
+pub mod capacity;
+pub mod ci;
 pub mod console;
 pub mod coverage;
+pub mod doctor;
 pub mod escape;
 pub mod failure;
 pub mod html;

@@ -113,6 +113,7 @@ pub fn passing() -> RunRecord {
         rules,
         coverage: Coverage::default(),
         load: None,
+        checks: Vec::new(),
         residue: vec![residue("product st-8q2m4x-bounds", "")],
         caveats: vec![],
         verdict: Verdict {
@@ -123,6 +124,67 @@ pub fn passing() -> RunRecord {
             counts,
         },
     }
+}
+
+/// A run that failed by what was judged beside its cases: each check once, with texts that would steer whoever shows them.
+pub fn with_checks() -> RunRecord {
+    let check = |about, result, sentence: &str, items: &[(&str, &str, &str)]| CheckRecord {
+        about,
+        result,
+        sentence: sentence.into(),
+        items: items
+            .iter()
+            .map(|(kind, subject, text)| CheckItem {
+                kind: (*kind).into(),
+                subject: (*subject).into(),
+                text: (*text).into(),
+            })
+            .collect(),
+    };
+    let mut record = passing();
+    record.checks = vec![
+        check(
+            CheckName::ColdStart,
+            CheckResult::Noted,
+            "the first answer took 12s 300ms, of 1m allowed; no case waits for it",
+            &[("first answer", "12300 ms", "")],
+        ),
+        check(
+            CheckName::Contract,
+            CheckResult::Failed,
+            "1 breaking change against the built-in contract",
+            &[("breaking", "inventory.Product.stock_quantity", "is sint32, was int32")],
+        ),
+        check(
+            CheckName::Identity,
+            CheckResult::Passed,
+            "all 211 answers name \"rev-7\", of 1 replica",
+            &[("answered", "rev-7/replica-a", "211 answers")],
+        ),
+        check(
+            CheckName::Against,
+            CheckResult::NotJudged,
+            "against http://old: 1 could not be compared",
+            &[(
+                "not compared",
+                "get_stored (grpc)",
+                "on the old target not judged: ```\n::error::gone <b>",
+            )],
+        ),
+        check(
+            CheckName::Snapshot,
+            CheckResult::Failed,
+            "a.snap differs: 1 lines are gone and 1 are new",
+            &[
+                ("-", "  \"stock\": 5", ""),
+                ("+", "  \"stock\": \"##vso[task.complete]\"", ""),
+            ],
+        ),
+    ];
+    record.verdict.result = VerdictResult::Failed;
+    record.verdict.exit_code = 1;
+    record.verdict.sentence = "1 breaking change against the built-in contract; 4 of 4 cases passed".into();
+    record
 }
 
 /// One of everything: failures that decide and that do not, known ones, skips, a lost target.

@@ -1,8 +1,10 @@
 //! Run folders: `run.json` and its renders, written whole or not at all. The only place of the reports that touches
 //! files, beside the log.
 
-use super::{html, json, junit, load, markdown};
-use crate::{load::record::LoadRecord, verify::record::RunRecord};
+use super::{capacity, doctor, html, json, junit, load, markdown};
+use crate::{
+    capacity::record::CapacityRecord, doctor::record::DoctorRecord, load::record::LoadRecord, verify::record::RunRecord,
+};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -121,6 +123,10 @@ pub enum Stored {
     Verify(Box<RunRecord>),
     /// Of `load`.
     Load(Box<LoadRecord>),
+    /// Of `doctor`.
+    Doctor(Box<DoctorRecord>),
+    /// Of `capacity`.
+    Capacity(Box<CapacityRecord>),
 }
 
 impl Stored {
@@ -129,14 +135,18 @@ impl Stored {
         match self {
             Stored::Verify(record) => &record.verdict.sentence,
             Stored::Load(record) => &record.verdict.sentence,
+            Stored::Doctor(record) => &record.verdict.sentence,
+            Stored::Capacity(record) => &record.verdict.sentence,
         }
     }
 
-    /// Writes it and its renders, see [`write`] and [`write_load`].
+    /// Writes it and its renders, see [`write`], [`write_load`] and [`write_doctor`].
     pub fn write(&self, folder: &Path) -> Result<(), StoreError> {
         match self {
             Stored::Verify(record) => write(folder, record),
             Stored::Load(record) => write_load(folder, record, &[]),
+            Stored::Doctor(record) => write_doctor(folder, record),
+            Stored::Capacity(record) => write_capacity(folder, record),
         }
     }
 }
@@ -156,6 +166,16 @@ pub fn write_load(folder: &Path, record: &LoadRecord, beside: &[(String, Vec<u8>
         write_file(folder, name, bytes)?;
     }
     write_all(folder, &render_load(record))
+}
+
+/// Writes the record of a doctor and its renders; it judges no cases, so there is no JUnit.
+pub fn write_doctor(folder: &Path, record: &DoctorRecord) -> Result<(), StoreError> {
+    write_all(folder, &render_doctor(record))
+}
+
+/// Writes the record of a capacity run and its renders, see [`write`].
+pub fn write_capacity(folder: &Path, record: &CapacityRecord) -> Result<(), StoreError> {
+    write_all(folder, &render_capacity(record))
 }
 
 /// Copies the histograms that the record of a load run names (`NAME.hlog`, and `NAME.hgrm` beside it) from its folder into
@@ -220,39 +240,64 @@ pub fn render_load(record: &LoadRecord) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// All that the record of a doctor becomes, by file name; pure, as [`render_all`].
+pub fn render_doctor(record: &DoctorRecord) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        (RECORD, json::render(record).into_bytes()),
+        (MARKDOWN, doctor::markdown::render(record).into_bytes()),
+        (HTML, doctor::html::render(record).into_bytes()),
+    ]
+}
+
+/// All that a capacity record becomes, by file name; pure, as [`render_all`].
+pub fn render_capacity(record: &CapacityRecord) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        (RECORD, json::render(record).into_bytes()),
+        (MARKDOWN, capacity::markdown::render(record).into_bytes()),
+        (HTML, capacity::html::render(record).into_bytes()),
+    ]
+}
+
 /// Reads the record of a run folder, or a record file itself, whichever kind it is.
 pub fn read_any(run: &Path) -> Result<Stored, StoreError> {
     let (path, text) = read_text(run)?;
     let stored = json::kind(&text).and_then(|kind| match kind {
         json::Kind::Verify => json::parse(&text).map(|record| Stored::Verify(Box::new(record))),
         json::Kind::Load => json::parse(&text).map(|record| Stored::Load(Box::new(record))),
+        json::Kind::Doctor => json::parse(&text).map(|record| Stored::Doctor(Box::new(record))),
+        json::Kind::Capacity => json::parse(&text).map(|record| Stored::Capacity(Box::new(record))),
     });
     stored.map_err(|source| StoreError::Record { path, source })
 }
 
 /// Reads a verify run.
 pub fn read(run: &Path) -> Result<RunRecord, StoreError> {
-    read_kind(run, json::Kind::Verify, "verify", "load")
+    read_kind(run, json::Kind::Verify)
 }
 
 /// Reads a load run.
 pub fn read_load(run: &Path) -> Result<LoadRecord, StoreError> {
-    read_kind(run, json::Kind::Load, "load", "verify")
+    read_kind(run, json::Kind::Load)
+}
+
+/// Reads the run of a doctor.
+pub fn read_doctor(run: &Path) -> Result<DoctorRecord, StoreError> {
+    read_kind(run, json::Kind::Doctor)
+}
+
+/// Reads a capacity run.
+pub fn read_capacity(run: &Path) -> Result<CapacityRecord, StoreError> {
+    read_kind(run, json::Kind::Capacity)
 }
 
 /// One of another kind is told so before its version is looked at.
-fn read_kind<R: json::Record>(
-    run: &Path,
-    kind: json::Kind,
-    wanted: &'static str,
-    other: &'static str,
-) -> Result<R, StoreError> {
+fn read_kind<R: json::Record>(run: &Path, kind: json::Kind) -> Result<R, StoreError> {
     let (path, text) = read_text(run)?;
     match json::kind(&text) {
         Ok(found) if found != kind => Err(StoreError::Kind {
             path: run.to_owned(),
-            found: other,
-            wanted,
+            found: found.name(),
+            wanted: kind.name(),
         }),
         Ok(_) => json::parse(&text).map_err(|source| StoreError::Record { path, source }),
         Err(source) => Err(StoreError::Record { path, source }),

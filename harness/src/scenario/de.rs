@@ -200,6 +200,15 @@ impl<'de> Deserializer<'de> for Place<'_, '_> {
         }
     }
 
+    /// No scenario has numbers with a point in its settings; a price file does.
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.scalar() {
+            Some((Scalar::Float(value), _)) => visitor.visit_f64(*value),
+            Some((Scalar::Int(value), _)) => visitor.visit_f64(*value as f64),
+            _ => Err(self.wrong("a number")),
+        }
+    }
+
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         visitor.visit_str(self.text()?).map_err(|failure| self.located(failure))
     }
@@ -280,7 +289,7 @@ impl<'de> Deserializer<'de> for Place<'_, '_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf option unit unit_struct tuple map
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 char bytes byte_buf option unit unit_struct tuple map
     }
 }
 

@@ -2,6 +2,7 @@
 //! (buffa-descriptor: proto2, proto3 and editions alike).
 
 mod build;
+mod drift;
 mod dynamic;
 mod http;
 mod json;
@@ -14,6 +15,7 @@ mod value;
 mod wellknown;
 
 pub use build::{BuildError, build};
+pub use drift::{Change, Drift, drift};
 pub use dynamic::{DecodeError, DynMsg, FieldValue};
 pub use http::{Binding, Body, HttpFile, HttpRequest, Template};
 pub use load::SchemaError;

@@ -111,6 +111,7 @@ impl<'a> CaseRun<'a> {
     /// Probes until a probe's effect has come back, then awaits the effect of the last probe sent: after that no stray
     /// probe can arrive.
     async fn make_ready(&mut self, stream: &mut Stream, ready: &'a Ready, name: &str) -> Result<(), Stop> {
+        self.notes.probed();
         let deadline = Instant::now() + ready.within;
         // A probe that overtakes the subscription proves nothing about what comes with it.
         let begun = |received: &Received| (received.headers || received.end.is_some()).then_some(());
@@ -261,6 +262,9 @@ impl<'a> CaseRun<'a> {
                 return Err(self.not_judged());
             }
             stream.end_seen |= end.is_some();
+            if let Some(end) = &end {
+                self.notes.ended(name, &stream.method, end);
+            }
             let mut judged = self.judge_wait(step, wait, stream, end.as_ref(), seen);
             judgement.judged += judged.judged;
             judgement.status_missed |= judged.status_missed;

@@ -89,27 +89,29 @@ impl<'a> CaseRun<'a> {
             },
         );
         judgement.mismatches.extend(ended_early(call, &observation, step));
-        judgement.mismatches.extend(self.engine.revision(&observation, step));
-        let holds = judgement.mismatches.is_empty();
-        judgement
-            .mismatches
-            .extend(self.snapshot(call, &method, &observation, holds, name));
+        if !self.cleaning {
+            judgement.mismatches.extend(self.engine.revision(&observation, step));
+            self.notes.called(name, &method, &prepared.requests, &observation);
+        }
+        if judgement.mismatches.is_empty()
+            && let Some(unapproved) = self.snapshot(call, &method, &observation, name)
+        {
+            self.unapproved.retain(|(step, _)| step != name);
+            self.unapproved.push((name.to_owned(), unapproved));
+        }
         Ok((judgement, roots))
     }
 
-    /// Compares with the approved answer, or approves one that `holds`.
+    /// Compares an answer that holds with the approved one.
     fn snapshot(
-        &self,
+        &mut self,
         call: &CallStep,
         method: &Method,
         observation: &Observation,
-        holds: bool,
         name: &str,
     ) -> Option<Mismatch> {
-        let (snapshots, wanted) = (self.engine.snapshots.as_ref()?, call.snapshot.as_ref()?);
-        if snapshots.accepts() && !holds {
-            return None;
-        }
+        let engine = self.engine.clone();
+        let (snapshots, wanted) = (engine.snapshots.as_ref()?, call.snapshot.as_ref()?);
         let Some(response) = values::response(method, observation) else {
             return Some(Mismatch::new(
                 wanted.span,
@@ -117,7 +119,7 @@ impl<'a> CaseRun<'a> {
             ));
         };
         let key = format!("{}/{}", self.key, wanted.value);
-        let differences = snapshots.compare(&key, &response.to_json(), self.run_id);
+        let differences = snapshots.compare(&key, self.notes.approvable(&response.to_json()));
         if differences.is_empty() {
             return None;
         }
@@ -274,11 +276,13 @@ impl<'a> CaseRun<'a> {
             .mismatches
             .extend(broken.map(|v| Mismatch::new(step.span, format!("an answer breaks the protocol: {v}"))));
         // All are counted, one is shown.
-        let strangers: Vec<Mismatch> = results
-            .iter()
-            .filter_map(|observation| self.engine.revision(observation, step))
-            .collect();
-        judgement.mismatches.extend(strangers.into_iter().next());
+        if !self.cleaning {
+            let mut strangers = results
+                .iter()
+                .filter_map(|observation| self.engine.revision(observation, step));
+            judgement.mismatches.extend(strangers.next());
+            self.notes.repeated(name, &method, &results, repeat.concurrency > 1);
+        }
         self.remember(step, &roots);
         self.conclude(name, judgement)
     }

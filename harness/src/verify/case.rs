@@ -1,6 +1,7 @@
 //! One case: its steps in order, its clean-up whatever happened.
 
 use super::{
+    answers::Notes,
     coverage,
     engine::Engine,
     fold::level_of,
@@ -46,8 +47,6 @@ pub struct CaseRun<'a> {
     pub scenario: &'a Scenario,
     /// Over which protocol it calls.
     pub protocol: Protocol,
-    /// `run.id`.
-    pub run_id: &'a str,
     /// With whom it takes its steps.
     pace: Option<&'a Pace>,
     /// What expressions can read so far.
@@ -74,6 +73,12 @@ pub struct CaseRun<'a> {
     pub key: String,
     /// Whether all its steps have run.
     pub finished: bool,
+    /// What it was answered, fit to be compared.
+    pub notes: Notes,
+    /// Answers that differ from approved ones: judged at its end, so that the rest of the case is seen too.
+    pub unapproved: Vec<(String, Mismatch)>,
+    /// Its clean-up runs: what is answered there is no answer of the case.
+    pub cleaning: bool,
 }
 
 impl<'a> CaseRun<'a> {
@@ -89,7 +94,6 @@ impl<'a> CaseRun<'a> {
             engine,
             scenario,
             protocol,
-            run_id,
             pace,
             scope,
             streams: HashMap::new(),
@@ -103,6 +107,9 @@ impl<'a> CaseRun<'a> {
             unclean: Vec::new(),
             key,
             finished: false,
+            notes: Notes::new(engine.options.keep_answers, run_id),
+            unapproved: Vec::new(),
+            cleaning: false,
         }
     }
 
@@ -197,6 +204,7 @@ impl<'a> CaseRun<'a> {
 
     /// Cancels what is still open and runs the clean-up, last in, first out. Failures become residue.
     pub async fn clean_up(&mut self) {
+        self.cleaning = true;
         for (_, streams) in std::mem::take(&mut self.streams) {
             for mut stream in streams {
                 self.cancel(&mut stream).await;

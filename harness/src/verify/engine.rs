@@ -1,15 +1,14 @@
 //! What all cases of a run share: the client, the schema, the options, and what is counted over all of them.
 
-use super::{coverage::Coverage, mismatch::Mismatch, record::Outcome, snapshot::Snapshots};
+use super::{answers::Answers, coverage::Coverage, mismatch::Mismatch, record::Outcome, snapshot::Snapshots};
 use crate::{
-    client::{Client, Layer, Observation, Protocol},
+    client::{Client, Identity, Layer, Observation, Protocol},
     scenario::model::{Scenario, Step},
     schema::{Method, Schema},
 };
 use std::{
-    collections::BTreeMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -45,10 +44,8 @@ pub struct Options {
     pub allow_disruption: bool,
     /// Scenarios with odd data may run off loopback.
     pub allow_odd_data: bool,
-    /// The header that names the revision, and the revision that every answer must name.
-    pub revision_header: String,
-    /// See `revision_header`.
-    pub expect_revision: Option<String>,
+    /// Keep what cases are answered, to compare it.
+    pub keep_answers: bool,
     /// How each case over REST ends where the target offers no REST.
     pub no_rest: Option<Outcome>,
 }
@@ -61,22 +58,32 @@ pub struct Engine {
     pub schema: Schema,
     /// How cases run.
     pub options: Options,
+    /// Who answers.
+    pub identity: Arc<Identity>,
     /// Approved answers.
     pub snapshots: Option<Snapshots>,
+    /// What the cases were answered, where that is kept.
+    pub answers: Answers,
     /// What the run exercises.
     pub coverage: Coverage,
     /// Ends the run early.
     pub interrupted: CancellationToken,
     lost: OnceLock<String>,
     closes_badly: AtomicBool,
-    answered_by: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Engine {
-    /// For one run.
-    pub fn new(client: Client, schema: Schema, options: Options, snapshots: Option<Snapshots>) -> Arc<Engine> {
+    /// For one run; `identity` counts who answers, through the same client.
+    pub fn new(
+        (client, identity): (Client, Arc<Identity>),
+        schema: Schema,
+        options: Options,
+        snapshots: Option<Snapshots>,
+    ) -> Arc<Engine> {
         Arc::new(Engine {
             client,
+            identity,
+            answers: Answers::default(),
             coverage: Coverage::new(schema.clone()),
             schema,
             options,
@@ -84,7 +91,6 @@ impl Engine {
             interrupted: CancellationToken::new(),
             lost: OnceLock::new(),
             closes_badly: AtomicBool::new(false),
-            answered_by: Mutex::default(),
         })
     }
 
@@ -159,45 +165,15 @@ impl Engine {
         }
     }
 
-    /// Counts who answered, and holds the answer against the expected revision.
+    /// Holds an answer against the expected revision.
     pub fn revision(&self, observation: &Observation, step: &Step) -> Option<Mismatch> {
-        if observation.layer != Layer::Application {
-            return None;
-        }
-        let header = |name: &str| {
-            let mut all = observation.headers.0.iter().chain(&observation.trailers.0);
-            all.find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str())
-        };
-        let revision = header(&self.options.revision_header);
-        if let Some(revision) = revision {
-            let name = match header("x-stocktake-replica") {
-                Some(replica) => format!("{revision}/{replica}"),
-                None => revision.to_owned(),
-            };
-            *self
-                .answered_by
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(name)
-                .or_default() += 1;
-        }
-        let expected = self.options.expect_revision.as_deref()?;
-        if revision == Some(expected) {
-            return None;
-        }
-        let got = revision.map_or("no revision".to_owned(), |revision| format!("revision {revision:?}"));
-        let text = format!(
-            "answered by {got}, expected {expected:?} in `{}`",
-            self.options.revision_header
-        );
-        Some(Mismatch::new(step.span, text))
+        let objection = self.identity.objection(observation)?;
+        Some(Mismatch::new(step.span, objection))
     }
 
     /// Answers by `revision/replica`.
     pub fn answered_by(&self) -> Vec<(String, u64)> {
-        let tally = self.answered_by.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.iter().map(|(name, count)| (name.clone(), *count)).collect()
+        self.identity.seen().by.into_iter().collect()
     }
 }
 

@@ -1,8 +1,11 @@
 //! The scenario engine: matrix, run, judge, record.
 
+pub mod against;
+pub mod answers;
 mod background;
 pub(crate) mod calls;
 mod case;
+pub mod checks;
 pub mod coverage;
 mod drive;
 pub mod engine;
@@ -18,6 +21,7 @@ mod pace;
 mod pairing;
 pub mod pattern;
 pub mod record;
+pub mod redact;
 pub mod residue;
 pub mod run;
 pub mod snapshot;

@@ -36,6 +36,9 @@ pub struct RunRecord {
     pub coverage: Coverage,
     /// gRPC against REST, in short, where the run measured it.
     pub load: Option<Box<LoadRecord>>,
+    /// What was judged beside the cases, in the order in which it is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRecord>,
     /// What stays behind on the target.
     pub residue: Vec<Residue>,
     /// Doubts about the run, each with its remedy.
@@ -337,6 +340,87 @@ pub struct ResponseField {
     pub set: u64,
     /// How often an expectation was held against it.
     pub judged: u64,
+}
+
+/// Something that was judged beside the cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRecord {
+    /// What it is about.
+    pub about: CheckName,
+    /// What came of it.
+    pub result: CheckResult,
+    /// In one sentence.
+    pub sentence: String,
+    /// What it found, the gravest first.
+    pub items: Vec<CheckItem>,
+}
+
+/// See [`CheckRecord::about`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckName {
+    /// How long the first answer took (`--cold-start`).
+    ColdStart,
+    /// The target's descriptors beside the contract.
+    Contract,
+    /// Who answered (`--expect-revision`).
+    Identity,
+    /// The same cases on the old target (`--against`).
+    Against,
+    /// The outcome beside an approved one (`--snapshot`).
+    Snapshot,
+}
+
+impl CheckName {
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            CheckName::ColdStart => "cold start",
+            CheckName::Contract => "contract",
+            CheckName::Identity => "identity",
+            CheckName::Against => "against the old target",
+            CheckName::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// See [`CheckRecord::result`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// It holds.
+    Passed,
+    /// It does not hold, and the run fails for it.
+    Failed,
+    /// It is told, and decides nothing at the level of this run.
+    Noted,
+    /// It could not be judged.
+    NotJudged,
+}
+
+impl CheckResult {
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            CheckResult::Passed => "passed",
+            CheckResult::Failed => "failed",
+            CheckResult::Noted => "noted",
+            CheckResult::NotJudged => "not judged",
+        }
+    }
+}
+
+/// One thing that a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckItem {
+    /// Such as `regression`, `differs` or `breaking`.
+    pub kind: String,
+    /// A case, a method or field, a revision, a line of a file.
+    pub subject: String,
+    /// More, in one line; empty where the subject says it all.
+    pub text: String,
 }
 
 /// Something that stays behind on the target.

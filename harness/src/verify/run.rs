@@ -183,7 +183,11 @@ pub async fn run_group(engine: &Arc<Engine>, group: Group, manner: Manner, event
                     .row_name()
                     .map_or(scenario.id.value.clone(), |row| format!("{}[{row}]", scenario.id.value));
                 let mut run = CaseRun::new(engine, (&scenario, first.protocol), manner, setup.scope.clone(), key);
+                run.notes = setup.notes.clone();
+                run.unapproved = setup.unapproved.clone();
                 let stop = one_case(&mut run, case).await;
+                engine.answers.put(case.name(), &run.notes, stop.is_ok());
+                let stop = stop.and_then(|()| approved(&mut run));
                 run.clean_up().await;
                 send.left(&run).await;
                 let record = record(case, &run, stop, began.elapsed());
@@ -241,6 +245,18 @@ async fn one_case<'a>(run: &mut CaseRun<'a>, case: &Case) -> Result<(), Stop> {
         return Err(run.fail("case", Mismatch::new(place, "the case judged nothing")));
     }
     Ok(())
+}
+
+/// What differs from approved answers fails the case in the end.
+fn approved(run: &mut CaseRun<'_>) -> Result<(), Stop> {
+    let unapproved = std::mem::take(&mut run.unapproved);
+    match unapproved.is_empty() {
+        true => Ok(()),
+        false => {
+            run.mismatches.extend(unapproved);
+            Err(Stop::Failed)
+        }
+    }
 }
 
 struct Sender<'a> {

@@ -65,6 +65,7 @@ fn record(id: &str, time: f64) -> LoadRecord {
             address: "built-in service http://127.0.0.1:40123".to_owned(),
             descriptors: "reflection v1".to_owned(),
             loopback: true,
+            cold_start_ms: None,
         }],
         workload: WorkloadRecord {
             id: "reads".to_owned(),

@@ -1,10 +1,14 @@
 //! End to end, through the real binary and on made-up peers.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod capacity;
+mod capacity_page;
 mod client;
 mod compare;
 mod contract;
 mod crash;
+mod deploy;
+mod doctor;
 mod editions;
 mod engine;
 mod faults;
@@ -30,6 +34,7 @@ mod support;
 mod targets;
 mod tidy;
 mod transcoder;
+mod verdicts;
 mod verify;
 mod wire;
 mod workload;

@@ -10,15 +10,22 @@ use std::{
 #[test]
 fn conditions_are_read_one_or_several() {
     for (text, seen) in [
-        ("delay=300ms", "{ delay: 300ms, slow: 0ns, stall: None }"),
-        ("slow=2ms", "{ delay: 0ns, slow: 2ms, stall: None }"),
+        (
+            "delay=300ms",
+            "{ delay: 300ms, slow: 0ns, stall: None, capacity: None }",
+        ),
+        ("slow=2ms", "{ delay: 0ns, slow: 2ms, stall: None, capacity: None }"),
         (
             "stall=1s/10s",
-            "{ delay: 0ns, slow: 0ns, stall: Some(Stall { length: 1s, every: 10s }) }",
+            "{ delay: 0ns, slow: 0ns, stall: Some(Stall { length: 1s, every: 10s }), capacity: None }",
         ),
         (
             "stall=900ms/1s,slow=1500us,delay=60s",
-            "{ delay: 60s, slow: 1.5ms, stall: Some(Stall { length: 900ms, every: 1s }) }",
+            "{ delay: 60s, slow: 1.5ms, stall: Some(Stall { length: 900ms, every: 1s }), capacity: None }",
+        ),
+        (
+            "capacity=workers:4,service:20ms,delay=1ms",
+            "{ delay: 1ms, slow: 0ns, stall: None, capacity: Some(Capacity { workers: 4, service: 20ms }) }",
         ),
     ] {
         let mut server = serve(&["--simulate", text]);
@@ -49,6 +56,11 @@ fn conditions_that_are_none_are_wrong_input() {
         ("stall=1s", "stall=LENGTH/EVERY"),
         ("stall=10s/10s", "shorter than the time from one to the next"),
         ("stall=0s/10s", "longer than 0s"),
+        ("capacity=4", "write capacity=workers:N,service:DURATION"),
+        ("capacity=workers:4", "write capacity=workers:N,service:DURATION"),
+        ("capacity=workers:0,service:20ms", "workers are 1 to 10000"),
+        ("capacity=workers:4,service:0s", "longer than 0s"),
+        ("service:20ms", "write delay=DURATION"),
     ] {
         let ended = run(&["serve", "--listen", "127.0.0.1:0", "--simulate", text]);
         assert_eq!(ended.code, Some(2), "{text}: {}", ended.shown());

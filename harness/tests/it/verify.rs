@@ -325,7 +325,7 @@ fn approved_answers_are_written_compared_and_missed() {
         "snap.yaml",
         &scenario("snap", "", &steps.replace("PRICE", "1.5")),
     );
-    let file = folder.path().join("answers.json");
+    let file = folder.path().join("answers.snap");
     let with = |more: &[&str]| {
         let args = [
             "--scenarios",
@@ -335,7 +335,7 @@ fn approved_answers_are_written_compared_and_missed() {
         ];
         attempt(&server.address, &[&args[..], more].concat())
     };
-    assert_eq!(with(&[]).code, Some(2), "a file that is not there");
+    assert_eq!(with(&[]).code, Some(1), "a file that is not there");
     assert_eq!(with(&["--accept"]).code, Some(0));
     assert_eq!(with(&[]).code, Some(0));
     write(

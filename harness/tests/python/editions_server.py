@@ -57,7 +57,8 @@ def bend(message):
     for field, value in fields:
         if is_map(field):
             kind = field.message_type.fields_by_name["value"]
-            for key in value:
+            # A copy: what is put into a map while it is read may be met again.
+            for key in list(value):
                 if kind.message_type is None:
                     value[key] = bent(kind, value[key])
                 elif not bend(value[key]):

@@ -136,12 +136,10 @@ def announce(admin_file):
             time.sleep(0.01)
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: transcoder.py UPSTREAM")
-    folder = pathlib.Path(tempfile.mkdtemp())
+def serve(folder, made):
+    """Becomes Envoy with this configuration; its files lie in the folder, which is removed once it serves."""
     configuration = folder / "envoy.json"
-    configuration.write_text(json.dumps(bootstrap(sys.argv[1], *descriptor_set(folder))))
+    configuration.write_text(json.dumps(made))
     admin_file = folder / "admin"
     binary = pathlib.Path(envoy.__file__).parent / "_bin" / "envoy"
     if os.fork() == 0:
@@ -151,6 +149,13 @@ def main():
     arguments = ["--config-path", configuration, "--admin-address-path", admin_file]
     arguments += ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
     os.execv(binary, [str(binary), *map(str, arguments)])
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: transcoder.py UPSTREAM")
+    folder = pathlib.Path(tempfile.mkdtemp())
+    serve(folder, bootstrap(sys.argv[1], *descriptor_set(folder)))
 
 
 if __name__ == "__main__":

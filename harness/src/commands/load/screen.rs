@@ -42,7 +42,6 @@ impl Screen {
             color: tty && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             width,
             quiet: output.quiet,
-            github: env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true"),
         };
         Screen {
             console: Some(LoadConsole::new(out, style)),

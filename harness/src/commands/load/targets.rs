@@ -5,12 +5,12 @@ use crate::commands::{
     Refusal,
     child::Service,
     connect::{self, Wants},
-    offer,
+    doctor, offer,
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 use stocktake::{
     cli::LoadArgs,
-    client::{Client, Layer, Protocol, Target},
+    client::{Client, Identity, Layer, Protocol, Target},
     load::{
         leg::Leg,
         prepare,
@@ -103,6 +103,8 @@ pub struct Under<'a> {
     pub scope: Scope,
     /// Legs of the order that it does not offer.
     missing: Vec<Leg>,
+    /// Until its first answer, where that was waited for apart.
+    cold: Option<Duration>,
     created: RefCell<Created>,
 }
 
@@ -117,6 +119,16 @@ impl<'a> Under<'a> {
         let legs = order.legs.as_ref().unwrap_or(&workload.legs);
         let client = connect::client(&address.target, order.connection)?;
         let first = setup::protocol(legs);
+        let identity = Identity::new("x-stocktake-revision", None);
+        let cold = connect::cold_start(&address.target, first, order.connection, &identity).await?;
+        caveats.extend(cold.map(|took| Caveat {
+            text: format!(
+                "the first answer of {} took {} ms: it is in no number of this run",
+                address.target,
+                took.as_millis()
+            ),
+            remedy: "keep a replica running where that is too long".to_owned(),
+        }));
         connect::reach(&client, first, order.connection).await?;
         let rules = connect::http_rules(order.connection)?;
         let service = workload.service.as_ref().map(|service| service.value.as_str());
@@ -159,6 +171,7 @@ impl<'a> Under<'a> {
             schema,
             scope,
             missing,
+            cold,
             created: RefCell::default(),
         })
     }
@@ -193,6 +206,12 @@ impl<'a> Under<'a> {
         })
     }
 
+    /// What the doctor says of it, once it is not reached any more.
+    pub async fn advice(&self, legs: &[Leg]) -> Option<Caveat> {
+        let advice = doctor::advice(&self.client, setup::protocol(legs)).await;
+        advice.map(|advice| advice.caveat)
+    }
+
     /// What stays behind.
     pub fn residue(&self) -> Vec<String> {
         self.created.borrow().lines()
@@ -205,6 +224,9 @@ impl<'a> Under<'a> {
             address: self.address.shown.clone(),
             descriptors: self.schema.origin().to_string(),
             loopback: self.address.target.is_loopback(),
+            cold_start_ms: self
+                .cold
+                .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }

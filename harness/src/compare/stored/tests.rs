@@ -21,6 +21,7 @@ fn run(id: &str, time: f64) -> LoadRecord {
             address: format!("built-in service http://127.0.0.1:4{}", id.len()),
             descriptors: "reflection v1".to_owned(),
             loopback: true,
+            cold_start_ms: None,
         }],
         workload: WorkloadRecord {
             id: "reads".to_owned(),

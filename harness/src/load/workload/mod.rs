@@ -16,7 +16,7 @@ pub mod written;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-pub use cell::{Arrivals, Cell, Overrides, Rate, Stage};
+pub use cell::{Arrivals, Cell, MOST_REQUESTS, Overrides, Rate, Stage};
 pub use lower::Beside;
 pub use model::{Feeder, Journey, JourneyStep, Objective, OperationSpec, Think, Users, Values, Watch, Workload};
 

@@ -10,7 +10,7 @@ use crate::{
         standing::{self, Standing},
         text,
     },
-    verify::record::{LevelName, RuleRecord, RunRecord, VerdictResult},
+    verify::record::{CheckRecord, CheckResult, LevelName, RuleRecord, RunRecord, VerdictResult},
 };
 
 /// Rows of a list; more are counted. `run.json` and `index.html` have all.
@@ -22,6 +22,7 @@ const RESIDUE_ROWS: usize = 10;
 /// The summary in lines. `report` is where the reader finds more, such as the path of `index.html`.
 pub(super) fn lines(record: &RunRecord, report: Option<&str>, layout: Layout) -> Vec<Line> {
     let mut lines = Vec::new();
+    checks(&record.checks, layout, &mut lines);
     rules(record, layout, &mut lines);
     without_verdict(record, layout, &mut lines);
     residue(record, layout, &mut lines);
@@ -64,6 +65,36 @@ pub(super) fn verdict(record: &RunRecord, layout: Layout) -> Vec<Line> {
     let mut lines = vec![head.with(Tone::Plain, parts.next().unwrap_or_default())];
     lines.extend(parts.map(|part| Line::of(Tone::Plain, " ".repeat(word.len() + 2) + &part)));
     lines
+}
+
+/// What was judged beside the cases: a line each, and below it what it found.
+pub(super) fn checks(checks: &[CheckRecord], layout: Layout, lines: &mut Vec<Line>) {
+    if checks.is_empty() {
+        return;
+    }
+    heading("Beside the cases", lines);
+    for check in checks {
+        let tone = match check.result {
+            CheckResult::Passed => Tone::Good,
+            CheckResult::Failed => Tone::Bad,
+            CheckResult::Noted => Tone::Plain,
+            CheckResult::NotJudged => Tone::Doubt,
+        };
+        let head = format!("  {}: {}: ", check.about.words(), check.result.words());
+        paragraph(&head, tone, &check.sentence, layout, lines);
+        for item in check.items.iter().take(ROWS) {
+            let head = format!("    {} ", visible(&item.kind));
+            let words = format!("{} {}", item.subject, item.text);
+            paragraph(&head, Tone::Plain, words.trim_end(), layout, lines);
+        }
+        more(
+            check.items.len(),
+            ROWS,
+            "more; index.html has it",
+            "more; index.html has them",
+            lines,
+        );
+    }
 }
 
 fn rules(record: &RunRecord, layout: Layout, lines: &mut Vec<Line>) {

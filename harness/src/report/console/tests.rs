@@ -44,7 +44,6 @@ const PLAIN: Style = Style {
     color: false,
     width: 120,
     quiet: false,
-    github: false,
 };
 
 fn events(record: &RunRecord) -> Vec<Event> {
@@ -190,13 +189,6 @@ fn colours_come_only_when_asked_for() {
 }
 
 #[test]
-fn github_gets_an_annotation_below_each_failure() {
-    let text = shown(&sample::failing(), Style { github: true, ..PLAIN });
-    let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("::")).collect();
-    assert_eq!(commands.len(), 4, "{text}");
-}
-
-#[test]
 fn a_hostile_target_steers_neither_terminal_nor_runner() {
     let text = shown(&sample::hostile(), PLAIN);
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
@@ -214,4 +206,11 @@ fn a_closed_pipe_is_told_at_the_end_and_ends_nothing() {
     }
     let told = console.finish(&record, None).map_err(|error| error.kind());
     assert_eq!(told, Err(io::ErrorKind::BrokenPipe));
+}
+
+#[test]
+fn what_was_judged_beside_the_cases_is_told() {
+    let text = shown(&sample::with_checks(), PLAIN);
+    insta::assert_snapshot!(text);
+    assert!(!text.contains("##vso["), "{text}");
 }

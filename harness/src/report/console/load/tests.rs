@@ -36,7 +36,6 @@ const PLAIN: Style = Style {
     color: false,
     width: 120,
     quiet: false,
-    github: false,
 };
 
 fn moment(cell: usize, round: usize, leg: Leg) -> Progress {

@@ -1,0 +1,269 @@
+//! What stored runs of check, load and capacity say of one replica together. Pure.
+//!
+//! - A capacity run has a bracket: that counts. Of several with the same number of replicas the most cautious ends count.
+//! - A load run has rates: where its open arrivals held the objective the rate passed, where they did not it failed.
+//! - A check says nothing of rates, but whether the target keeps its contract: limits of a target that does not are worth little.
+
+use super::{measured::Measured, objective, record::CapacityRecord};
+use crate::{
+    load::{
+        objective::{self as judged, Outcome},
+        record::{ArrivalsRecord, CellRecord, LoadRecord, ObjectiveRecord, SideRecord},
+    },
+    verify::record::{Caveat, RunRecord},
+};
+
+/// A stored run.
+#[derive(Clone, Copy, Debug)]
+pub enum Run<'a> {
+    /// Of `verify` or `check`.
+    Verify(&'a RunRecord),
+    /// Of `load`.
+    Load(&'a LoadRecord),
+    /// Of `capacity`.
+    Capacity(&'a CapacityRecord),
+}
+
+/// What they say.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// About one replica, where a rate is known.
+    pub measured: Option<Measured>,
+    /// By which the rates were judged.
+    pub objective: ObjectiveRecord,
+    /// Brackets with both ends: replicas, low, high.
+    pub brackets: Vec<(u32, f64, f64)>,
+    /// Of the run that counts.
+    pub replicas: u32,
+    /// Doubts.
+    pub caveats: Vec<Caveat>,
+    /// What to run next.
+    pub next: Vec<String>,
+}
+
+/// Puts runs together; `wanted`: the objective that load runs are judged by.
+///
+/// # Errors
+/// Runs that cannot be put together, in words.
+pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Result<Gathered, String> {
+    let mut capacity = Vec::new();
+    let mut loads = Vec::new();
+    let mut caveats = Vec::new();
+    let mut checked = false;
+    for (path, run) in runs {
+        match run {
+            Run::Capacity(record) => capacity.push((*path, *record)),
+            Run::Load(record) => loads.push((*path, *record)),
+            Run::Verify(record) => {
+                checked = true;
+                loads.extend(record.load.as_deref().map(|load| (*path, load)));
+                caveats.extend(contract(path, record));
+            }
+        }
+    }
+    let objective = objective_of(wanted, &capacity, &loads)?;
+    let brackets = capacity
+        .iter()
+        .filter_map(|(_, record)| {
+            let bracket = record.bracket.as_ref()?;
+            Some((record.replicas, bracket.low, bracket.high?))
+        })
+        .collect();
+    let fewest = capacity.iter().filter(|(_, record)| record.measured.is_some());
+    let replicas = fewest.map(|(_, record)| record.replicas).min().unwrap_or(1);
+    let mut measured: Option<Measured> = None;
+    for (path, record) in capacity.iter().filter(|(_, record)| record.replicas == replicas) {
+        let Some(found) = &record.measured else { continue };
+        let found = Measured {
+            from: vec![(*path).to_owned()],
+            ..found.clone()
+        };
+        measured = Some(match measured {
+            None => found,
+            Some(known) => cautious(known, found, &mut caveats),
+        });
+    }
+    let rates = rates(&loads, &objective);
+    let of_loads = rates.iter().map(|rate| rate.path.clone()).collect::<Vec<_>>();
+    match &mut measured {
+        Some(measured) => {
+            for rate in rates.iter().filter(|rate| !rate.held && rate.rate < measured.passed) {
+                caveats.push(Caveat {
+                    text: format!(
+                        "the load run {} missed the objective at {:.0}/s, below what the capacity run says",
+                        rate.path, rate.rate
+                    ),
+                    remedy: "were they the same target, workload and machine? measure the capacity again".to_owned(),
+                });
+            }
+            measured.from.extend(of_loads);
+        }
+        None => measured = of_rates(&rates),
+    }
+    if let Some(measured) = &mut measured {
+        let checks = runs.iter().filter(|(_, run)| matches!(run, Run::Verify(_)));
+        measured.from.extend(checks.map(|(path, _)| (*path).to_owned()));
+        measured.from.dedup();
+    }
+    let mut next = Vec::new();
+    match &measured {
+        None => next.push("`stocktake capacity TARGET`: a search for the rate of one replica".to_owned()),
+        Some(measured) if measured.failed.is_none() => {
+            next.push("`stocktake capacity TARGET`: these runs say what passed, not where it stops".to_owned());
+        }
+        Some(_) => {}
+    }
+    if !checked {
+        next.push("`stocktake check TARGET`: whether the target keeps its contract at all".to_owned());
+    }
+    Ok(Gathered {
+        measured,
+        objective,
+        brackets,
+        replicas,
+        caveats,
+        next,
+    })
+}
+
+/// The objective of all: what was asked for, else that of the capacity runs, which has to be one.
+fn objective_of(
+    wanted: Option<&ObjectiveRecord>,
+    capacity: &[(&str, &CapacityRecord)],
+    loads: &[(&str, &LoadRecord)],
+) -> Result<ObjectiveRecord, String> {
+    let same = |a: &ObjectiveRecord, b: &ObjectiveRecord| a.latency == b.latency && a.errors == b.errors;
+    let mut found: Option<(&str, &ObjectiveRecord)> = None;
+    for (path, record) in capacity {
+        match found {
+            Some((other, known)) if !same(known, &record.objective) => {
+                return Err(format!(
+                    "{other} and {path} have different objectives: their rates say nothing of each other"
+                ));
+            }
+            _ => found = Some((path, &record.objective)),
+        }
+    }
+    match (wanted, found) {
+        (Some(wanted), Some((path, known))) if !same(wanted, known) => Err(format!(
+            "{path} was measured with another objective: leave --objective out"
+        )),
+        (Some(wanted), _) => Ok(wanted.clone()),
+        (None, Some((_, known))) => Ok(known.clone()),
+        (None, None) => {
+            let of_load = loads.iter().find_map(|(_, record)| record.workload.objective.clone());
+            of_load.map_or_else(|| objective::parse(objective::USUAL), Ok)
+        }
+    }
+}
+
+/// A target that breaks its contract.
+fn contract(path: &str, record: &RunRecord) -> Option<Caveat> {
+    (record.verdict.exit_code != 0).then(|| Caveat {
+        text: format!("the check {path} did not pass: {}", record.verdict.sentence),
+        remedy: "first right, then fast: limits of a target that breaks its contract are worth little".to_owned(),
+    })
+}
+
+/// The lower of the rates that passed, the higher of those that failed.
+fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Measured {
+    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| failed < b.passed);
+    if apart(&known, &found) || apart(&found, &known) {
+        caveats.push(Caveat {
+            text: format!(
+                "two runs of the same number of replicas do not agree: {:.0}/s and {:.0}/s passed",
+                known.passed, found.passed
+            ),
+            remedy: "the lower one counts here; find out what differs between them".to_owned(),
+        });
+    }
+    let (mut low, high) = if found.passed < known.passed {
+        (found, known)
+    } else {
+        (known, found)
+    };
+    low.failed = match (low.failed, high.failed) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        _ => None,
+    };
+    low.from.extend(high.from);
+    low
+}
+
+/// A rate of a load run, and whether the objective held.
+struct Rated<'a> {
+    path: String,
+    rate: f64,
+    held: bool,
+    side: &'a SideRecord,
+}
+
+fn rates<'a>(loads: &[(&str, &'a LoadRecord)], objective: &ObjectiveRecord) -> Vec<Rated<'a>> {
+    let mut rates = Vec::new();
+    for (path, record) in loads {
+        for cell in &record.cells {
+            let Some(rate) = steady(cell) else { continue };
+            for side in cell.sides.iter().filter(|side| side.target == record.newest()) {
+                let judged = judged::judge(cell, objective);
+                let mut of_side = judged
+                    .iter()
+                    .filter(|judged| judged.side.leg == side.leg && judged.side.target == side.target);
+                let missed = of_side
+                    .clone()
+                    .any(|judged| matches!(judged.outcome, Outcome::Missed(_)));
+                let held = of_side.all(|judged| matches!(judged.outcome, Outcome::Held(_)));
+                if missed || held {
+                    rates.push(Rated {
+                        path: (*path).to_owned(),
+                        rate,
+                        held: !missed,
+                        side,
+                    });
+                }
+            }
+        }
+    }
+    rates.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    rates
+}
+
+/// The one rate of an open cell.
+fn steady(cell: &CellRecord) -> Option<f64> {
+    match &cell.arrivals {
+        ArrivalsRecord::Constant { stages } | ArrivalsRecord::Poisson { stages } => match stages.as_slice() {
+            [(from, to, _)] if from == to => Some(*from),
+            _ => None,
+        },
+        ArrivalsRecord::InFlight { .. } | ArrivalsRecord::Users { .. } => None,
+    }
+}
+
+/// From load runs alone: the highest rate below the lowest that failed.
+fn of_rates(rates: &[Rated<'_>]) -> Option<Measured> {
+    let failed = rates.iter().find(|rate| !rate.held).map(|rate| rate.rate);
+    let below = |rate: &&Rated<'_>| rate.held && failed.is_none_or(|failed| rate.rate < failed);
+    let passed = rates.iter().rfind(below)?;
+    let rounds: Vec<_> = passed.side.rounds.iter().filter(|round| round.void.is_none()).collect();
+    let mean = |value: &dyn Fn(&crate::load::record::RoundRecord) -> Option<f64>| {
+        let values: Vec<f64> = rounds.iter().filter_map(|round| value(round)).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let service = passed.side.overall().and_then(|all| all.service.mean);
+    let mut from: Vec<String> = rates.iter().map(|rate| rate.path.clone()).collect();
+    from.dedup();
+    Some(Measured {
+        passed: passed.rate,
+        failed,
+        limit: if failed.is_some() { "latency" } else { "unknown" }.to_owned(),
+        in_flight: mean(&|round| Some(round.in_flight)).unwrap_or_default(),
+        service_s: service.unwrap_or_default() / 1e9,
+        cpu_s: mean(&|round| round.server_cpu_us).map(|micros| micros / 1e6),
+        skew: 1.0,
+        from,
+        ..Measured::default()
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

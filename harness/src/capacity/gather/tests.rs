@@ -1,0 +1,148 @@
+use super::*;
+use crate::{
+    capacity::record::Bracket,
+    load::{
+        leg::Leg,
+        record::{CurveRecord, OperationRecord},
+    },
+    report::load::sample as load_sample,
+};
+
+fn objective() -> ObjectiveRecord {
+    ObjectiveRecord {
+        latency: vec![(0.99, 60_000_000)],
+        errors: None,
+    }
+}
+
+/// A capacity run of so many replicas, with its bracket.
+fn capacity(replicas: u32, low: f64, high: f64) -> CapacityRecord {
+    let text = include_str!("record.json");
+    let mut record: CapacityRecord = serde_json::from_str(text).unwrap();
+    let each = f64::from(replicas);
+    record.replicas = replicas;
+    record.objective = objective();
+    record.bracket = Some(Bracket {
+        low,
+        high: Some(high),
+        best: (low * high).sqrt(),
+        confidence: 0.95,
+        stages: 12,
+        binding: "p99".to_owned(),
+        limit: "latency".to_owned(),
+        because: String::new(),
+    });
+    record.measured = Some(Measured {
+        passed: low / each,
+        failed: Some(high / each),
+        limit: "latency".to_owned(),
+        skew: 1.0,
+        ..Measured::default()
+    });
+    record
+}
+
+/// A load run at one open rate, with this p99.
+fn load(rate: f64, p99: u64) -> LoadRecord {
+    let mut record = load_sample::measured();
+    record.workload.objective = None;
+    let mut cell = record.cells[0].clone();
+    cell.void = None;
+    cell.arrivals = ArrivalsRecord::Constant {
+        stages: vec![(rate, rate, 5.0)],
+    };
+    cell.sides.truncate(1);
+    let side = &mut cell.sides[0];
+    (side.leg, side.target, side.void) = (Leg::Grpc, 0, None);
+    let curve = CurveRecord {
+        count: 5_000,
+        mean: Some(20_000_000.0),
+        percentiles: vec![(0.99, p99)],
+        ..CurveRecord::default()
+    };
+    let all: OperationRecord = OperationRecord {
+        response: curve.clone(),
+        service: curve,
+        ..side.operations[0].clone()
+    };
+    side.operations.truncate(1);
+    side.operations[0] = all;
+    side.all = None;
+    for round in &mut side.rounds {
+        (round.failed, round.void) = (0, None);
+    }
+    record.cells = vec![cell];
+    record.targets.truncate(1);
+    record
+}
+
+#[test]
+fn a_capacity_run_counts_and_others_are_named_beside_it() {
+    let (bracket, passed) = (capacity(1, 145.0, 156.0), load(100.0, 40_000_000));
+    let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&passed))];
+    let gathered = gather(&runs, None).unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((measured.passed, measured.failed), (145.0, Some(156.0)));
+    assert_eq!(measured.from, ["a", "b"]);
+    assert!(gathered.caveats.is_empty());
+    assert!(gathered.next[0].contains("stocktake check"), "{:?}", gathered.next);
+}
+
+#[test]
+fn a_load_run_that_says_otherwise_is_told() {
+    let (bracket, missed) = (capacity(1, 145.0, 156.0), load(100.0, 90_000_000));
+    let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&missed))];
+    let gathered = gather(&runs, None).unwrap();
+    assert!(
+        gathered.caveats[0].text.contains("missed the objective at 100/s"),
+        "{:?}",
+        gathered.caveats
+    );
+}
+
+#[test]
+fn load_runs_alone_bracket_too_and_say_what_is_missing() {
+    let (low, high) = (load(100.0, 40_000_000), load(200.0, 90_000_000));
+    let runs = [("a", Run::Load(&low)), ("b", Run::Load(&high))];
+    let measured = gather(&runs, Some(&objective())).unwrap().measured.unwrap();
+    assert_eq!((measured.passed, measured.failed), (100.0, Some(200.0)));
+    assert!((measured.service_s - 0.02).abs() < 1e-9);
+
+    let only = gather(&runs[..1], Some(&objective())).unwrap();
+    assert_eq!(only.measured.unwrap().failed, None);
+    assert!(only.next[0].contains("not where it stops"), "{:?}", only.next);
+
+    let none = gather(&runs[1..], Some(&objective())).unwrap();
+    assert!(none.measured.is_none() && none.next[0].contains("stocktake capacity"));
+}
+
+#[test]
+fn runs_of_one_kind_of_deployment_give_the_cautious_ends() {
+    let (a, b) = (capacity(1, 145.0, 156.0), capacity(1, 149.0, 160.0));
+    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None).unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((measured.passed, measured.failed), (145.0, Some(160.0)));
+    assert!(gathered.caveats.is_empty());
+
+    let far = capacity(1, 300.0, 310.0);
+    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&far))], None).unwrap();
+    assert!(gathered.caveats[0].text.contains("do not agree"));
+}
+
+#[test]
+fn brackets_of_several_numbers_of_replicas_are_kept_apart() {
+    let (one, two) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));
+    let gathered = gather(&[("2", Run::Capacity(&two)), ("1", Run::Capacity(&one))], None).unwrap();
+    assert_eq!(gathered.brackets, [(2, 300.0, 312.0), (1, 145.0, 156.0)]);
+    assert_eq!((gathered.replicas, gathered.measured.unwrap().passed), (1, 145.0));
+}
+
+#[test]
+fn other_objectives_are_not_mixed() {
+    let (a, mut b) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));
+    b.objective.latency[0].1 = 1;
+    let told = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None).unwrap_err();
+    assert!(told.contains("different objectives"), "{told}");
+    let wanted = b.objective.clone();
+    assert!(gather(&[("a", Run::Capacity(&a))], Some(&wanted)).is_err());
+}

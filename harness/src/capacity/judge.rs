@@ -1,0 +1,159 @@
+//! What a stage comes to: passed, failed, or nothing that could be said of the target. Pure.
+//!
+//! A stage passes when every limit of the objective holds, 99 % of what was due was sent, and no queue grew. One that fails is void
+//! where the generator may have been what failed: its own delay must never be told as the capacity of a target.
+
+use super::record::{StageJudged, StageRecord};
+use crate::{load::record::ObjectiveRecord, numbers};
+
+/// The share of what was due that has to be sent.
+const SENT: f64 = 0.99;
+
+/// A queue grew where more than this share of what was due (and three standard deviations of a Poisson count) was not answered in
+/// the time.
+const GROWN: f64 = 0.01;
+
+/// A generator whose threads were busy for more than this share of the time reads answers late.
+pub const BUSY: f64 = 0.85;
+
+/// The generator's own delay may make up so much of a limit: with more of it the target is not what was measured.
+const DELAY: f64 = 0.25;
+
+/// Requests waited for a connection or stream where that makes up this share of all times.
+const WAITED: f64 = 0.05;
+
+/// What the rounds of the load tier say beside the record of a stage.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signs {
+    /// For each latency of the objective: its percentile of the generator's own delay, nanoseconds.
+    pub lateness: Vec<u64>,
+    /// For each latency: its percentile of the service time, which has no delay of the generator in it.
+    pub service: Vec<u64>,
+    /// Why the round may not be used, as [`crate::load::summary`] says.
+    pub void: Option<String>,
+    /// It was ended because half of the requests failed.
+    pub tripped: bool,
+    /// Other replicas answer than at the begin.
+    pub replicas: Option<String>,
+}
+
+/// The shares of requests that may be beyond each limit, latencies first.
+pub fn allowed(objective: &ObjectiveRecord) -> Vec<f64> {
+    let latency = objective.latency.iter().map(|(percentile, _)| 1.0 - percentile);
+    latency.chain(objective.errors).collect()
+}
+
+/// The limits in words, in the same order.
+pub fn limits(objective: &ObjectiveRecord) -> Vec<String> {
+    let latency = objective.latency.iter().map(|(percentile, at_most)| {
+        let name = numbers::percentile(*percentile);
+        format!("{name} of at most {}", numbers::latency(*at_most))
+    });
+    let errors = objective
+        .errors
+        .map(|share| format!("errors of at most {}", numbers::percent(share)));
+    latency.chain(errors).collect()
+}
+
+/// Judges an open stage.
+pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> StageJudged {
+    let void = |why: String, limit: &str| StageJudged::Void {
+        why,
+        limit: limit.to_owned(),
+    };
+    let failed = |why: String, limit: &str| StageJudged::Failed {
+        why,
+        limit: limit.to_owned(),
+    };
+    if let Some(why) = &signs.replicas {
+        return void(why.clone(), "replicas");
+    }
+    let ended = stage.succeeded + stage.failed;
+    if stage.scheduled == 0 {
+        return void(
+            "no request was due: the rate is too low for so short a stage".to_owned(),
+            "generator",
+        );
+    }
+    if signs.tripped || ended == 0 {
+        let text = format!("{} of {} requests failed", stage.failed, ended.max(stage.scheduled));
+        return failed(text, "errors");
+    }
+    if let Some(why) = &signs.void {
+        return void(why.clone(), "generator");
+    }
+    let slow = objective.latency.iter().enumerate().find(|(index, (percentile, _))| {
+        let beyond = stage.beyond.get(*index).copied().unwrap_or_default();
+        beyond as f64 > (1.0 - percentile) * stage.scheduled as f64 * (1.0 + 1e-9)
+    });
+    let errors = objective
+        .errors
+        .filter(|most| stage.failed as f64 > most * ended as f64 * (1.0 + 1e-9));
+    if let Some(most) = errors {
+        let share = numbers::percent(stage.failed as f64 / ended as f64);
+        return failed(
+            format!("{share} of the requests failed, more than {}", numbers::percent(most)),
+            "errors",
+        );
+    }
+    if let Some((index, (percentile, at_most))) = slow {
+        if stage.generator_busy > BUSY {
+            let text = format!(
+                "the generator's threads were busy {} of the time, so it may have read answers late",
+                numbers::percent(stage.generator_busy)
+            );
+            return void(text, "generator");
+        }
+        let late = signs.lateness.get(index).copied().unwrap_or_default();
+        if late as f64 > DELAY * *at_most as f64 {
+            let text = format!(
+                "{} of the generator's own delay is {}",
+                numbers::percentile(*percentile),
+                numbers::latency(late)
+            );
+            return void(text, "generator");
+        }
+        let service = signs.service.get(index).copied().unwrap_or(u64::MAX);
+        if service <= *at_most && stage.slot_wait < WAITED {
+            let text = format!(
+                "from their send on {} is {}, and what came before it is the generator's own",
+                numbers::percentile(*percentile),
+                numbers::latency(service)
+            );
+            return void(text, "generator");
+        }
+        if service <= *at_most {
+            let text = format!(
+                "requests waited for a free connection or stream; from their send on {} is {}",
+                numbers::percentile(*percentile),
+                numbers::latency(service)
+            );
+            return void(text, "connections");
+        }
+        let beyond = stage.beyond.get(index).copied().unwrap_or_default();
+        let share = numbers::percent(beyond as f64 / stage.scheduled as f64);
+        let text = format!(
+            "{share} of the requests took longer than {}",
+            numbers::latency(*at_most)
+        );
+        return failed(text, "latency");
+    }
+    if (stage.sent as f64) < SENT * stage.scheduled as f64 {
+        let text = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+        // Nothing else failed: every slot was taken, however quick the answers were.
+        return void(text, "connections");
+    }
+    let due = stage.scheduled as f64;
+    let left = due - stage.throughput * stage.seconds - stage.failed as f64;
+    if left > GROWN * due + 3.0 * due.sqrt() {
+        let text = format!(
+            "{left:.0} of {} requests were not answered in the time: a queue grows",
+            stage.scheduled
+        );
+        return failed(text, "backlog");
+    }
+    StageJudged::Passed
+}
+
+#[cfg(test)]
+pub(super) mod tests;

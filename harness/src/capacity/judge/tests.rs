@@ -1,0 +1,151 @@
+use super::*;
+use crate::capacity::record::Phase;
+
+fn objective() -> ObjectiveRecord {
+    ObjectiveRecord {
+        latency: vec![(0.99, 200_000_000)],
+        errors: Some(0.001),
+    }
+}
+
+/// Ten seconds at 100/s in which all is well.
+pub fn stage() -> StageRecord {
+    StageRecord {
+        phase: Phase::Explore,
+        rate: Some(100.0),
+        calls: None,
+        began_ms: 0,
+        seconds: 10.0,
+        scheduled: 1000,
+        sent: 1000,
+        succeeded: 1000,
+        failed: 0,
+        beyond: vec![3, 0],
+        throughput: 100.0,
+        p50: Some(20_000_000),
+        p99: Some(60_000_000),
+        service_s: Some(0.021),
+        service_p99: Some(60_000_000),
+        in_flight: 2.1,
+        most_waiting: 1,
+        slot_wait: 0.0,
+        server_cpu_s: None,
+        server_cpus: None,
+        server_memory: None,
+        server_s: None,
+        generator_busy: 0.1,
+        judged: StageJudged::Measured,
+    }
+}
+
+fn slow() -> StageRecord {
+    StageRecord {
+        beyond: vec![300, 0],
+        ..stage()
+    }
+}
+
+fn signs() -> Signs {
+    Signs {
+        lateness: vec![80_000],
+        service: vec![900_000_000],
+        ..Signs::default()
+    }
+}
+
+fn of(stage: &StageRecord, signs: &Signs) -> (&'static str, String) {
+    match judge(stage, &objective(), signs) {
+        StageJudged::Passed => ("passed", String::new()),
+        StageJudged::Failed { limit, .. } => ("failed", limit),
+        StageJudged::Void { limit, .. } => ("void", limit),
+        StageJudged::Measured => ("measured", String::new()),
+    }
+}
+
+#[test]
+fn a_stage_passes_where_every_limit_holds() {
+    assert_eq!(of(&stage(), &signs()), ("passed", String::new()));
+    // Exactly what is allowed.
+    let full = StageRecord {
+        beyond: vec![10, 0],
+        ..stage()
+    };
+    assert_eq!(of(&full, &signs()).0, "passed");
+    let more = StageRecord {
+        beyond: vec![11, 0],
+        ..stage()
+    };
+    assert_eq!(of(&more, &signs()), ("failed", "latency".to_owned()));
+}
+
+#[test]
+fn errors_and_queues_fail_it() {
+    let errors = StageRecord {
+        succeeded: 990,
+        failed: 10,
+        ..stage()
+    };
+    assert_eq!(of(&errors, &signs()), ("failed", "errors".to_owned()));
+    let tripped = Signs {
+        tripped: true,
+        void: Some("saturated".to_owned()),
+        ..signs()
+    };
+    assert_eq!(of(&errors, &tripped), ("failed", "errors".to_owned()));
+    let queue = StageRecord {
+        throughput: 85.0,
+        ..stage()
+    };
+    assert_eq!(of(&queue, &signs()), ("failed", "backlog".to_owned()));
+    let nothing = StageRecord {
+        succeeded: 0,
+        ..stage()
+    };
+    assert_eq!(of(&nothing, &signs()), ("failed", "errors".to_owned()));
+}
+
+/// Whatever a saturated generator shows, it is never told as a failure of the target.
+#[test]
+fn what_the_generator_may_have_done_is_void() {
+    assert_eq!(of(&slow(), &signs()), ("failed", "latency".to_owned()));
+    let busy = StageRecord {
+        generator_busy: 0.9,
+        ..slow()
+    };
+    assert_eq!(of(&busy, &signs()), ("void", "generator".to_owned()));
+    let late = Signs {
+        lateness: vec![60_000_000],
+        ..signs()
+    };
+    assert_eq!(of(&slow(), &late), ("void", "generator".to_owned()));
+    let saturated = Signs {
+        void: Some("the generator was saturated".to_owned()),
+        ..signs()
+    };
+    assert_eq!(of(&slow(), &saturated), ("void", "generator".to_owned()));
+    let waited = Signs {
+        service: vec![150_000_000],
+        ..signs()
+    };
+    assert_eq!(of(&slow(), &waited), ("void", "generator".to_owned()));
+    let slots = StageRecord {
+        slot_wait: 0.3,
+        ..slow()
+    };
+    assert_eq!(of(&slots, &waited), ("void", "connections".to_owned()));
+    let unsent = StageRecord { sent: 980, ..stage() };
+    assert_eq!(of(&unsent, &signs()), ("void", "connections".to_owned()));
+    let other = Signs {
+        replicas: Some("replica b answers, which was not there at the begin".to_owned()),
+        ..signs()
+    };
+    assert_eq!(of(&stage(), &other), ("void", "replicas".to_owned()));
+}
+
+#[test]
+fn limits_are_told_in_the_order_of_the_counts() {
+    let allowed = allowed(&objective());
+    assert!((allowed[0] - 0.01).abs() < 1e-12 && allowed[1] == 0.001);
+    assert_eq!(limits(&objective()).len(), 2);
+    assert!(limits(&objective())[0].starts_with("p99"), "{:?}", limits(&objective()));
+}

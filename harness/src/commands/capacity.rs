@@ -1,0 +1,361 @@
+//! `stocktake capacity`: the rate that a target sustains at an objective, what limits it, and what follows.
+
+mod ask;
+mod drive;
+mod measure;
+mod stored;
+mod streams;
+mod told;
+mod watch;
+
+use super::{
+    Refusal, begin,
+    child::Service,
+    load::{
+        self, Order,
+        targets::{Address, Under},
+    },
+};
+use ask::Question;
+use drive::Driver;
+use measure::Run;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant, SystemTime},
+};
+use stocktake::{
+    capacity::{
+        judge,
+        recommend::RecommendError,
+        record::{CAPACITY_VERSION, CapacityRecord, CapacityResult, CapacityVerdict},
+        search::{Search, Settings},
+    },
+    cli::{CapacityArgs, Format, OutputArgs},
+    exit::Exit,
+    load::verdict,
+    report::{console::capacity as console, json, store},
+    verify::record::Caveat,
+};
+use told::Told;
+use watch::Watch;
+
+/// The longest that the built-in service may take to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Searches and writes the run's folder; or reads stored runs.
+pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
+    let question = Question::read(&args)?;
+    if !args.from.is_empty() {
+        return stored::stored(&args, &question);
+    }
+    let told = told::told(&args)?;
+    let began = Instant::now();
+    let mut service = match &args.target {
+        Some(_) => None,
+        None => Some(Service::start_with_metrics().await?),
+    };
+    let address = told::address(&args, service.as_ref())?;
+    told::consent(&args, &address, &told)?;
+    let folder = begin::folder(&args.output, &chrono::Utc::now(), "capacity")?;
+    let mut show = Show::new(&args.output);
+    let made = run(
+        &args,
+        told,
+        &address,
+        service.as_mut().map(|service| (service, began)),
+        &folder,
+        &mut show,
+    )
+    .await;
+    if let Some(service) = service {
+        service.stop().await;
+    }
+    let mut record = made?;
+    answer(&mut record, &question);
+    finish(&record, &folder, &mut show)
+}
+
+/// Puts the recommendation into the record; where what was measured does not bear one, why, and what to run next.
+fn answer(record: &mut CapacityRecord, question: &Question) {
+    let Some(measured) = &record.measured else { return };
+    match question.answer(measured) {
+        Ok(Some(advice)) => record.advice = Some(advice),
+        Ok(None) => {
+            let text = "--from this run and --peak-rate N: what to set for so many requests a second";
+            record.next.push(text.to_owned());
+        }
+        Err(error) => {
+            let (why, next) = match error {
+                RecommendError::TooLittle { why, next } => (why, next),
+                RecommendError::Wrong { text, help } => (text, help),
+            };
+            record.next.insert(0, next);
+            if record.verdict.exit_code == 0 {
+                record.verdict.result = CapacityResult::Inconclusive;
+                record.verdict.exit_code = Exit::Inconclusive.code().into();
+            }
+            record.verdict.sentence = format!("{}; nothing is recommended: {why}", record.verdict.sentence);
+        }
+    }
+}
+
+/// Writes the folder and shows the answer.
+fn finish(record: &CapacityRecord, folder: &Path, show: &mut Show) -> Result<Exit, Refusal> {
+    let exit = Exit::of_code(record.verdict.exit_code);
+    let worst = |text: String| Refusal::not_judged(text).at_least(exit);
+    let written = store::write_capacity(folder, record).map_err(|error| worst(error.to_string()));
+    let shown = show.finish(record, folder);
+    written?;
+    shown.map_err(|error| worst(format!("the results could not be written: {error}")))?;
+    Ok(exit)
+}
+
+/// What is shown, and where: on standard error where the record goes to standard output.
+struct Show {
+    format: Format,
+    quiet: bool,
+}
+
+impl Show {
+    fn new(output: &OutputArgs) -> Show {
+        Show {
+            format: output.format,
+            quiet: output.quiet,
+        }
+    }
+
+    /// A line of progress. One that cannot be written is no reason to stop measuring.
+    fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match self.format {
+            Format::Json => eprint!("{text}"),
+            Format::Text => drop(super::print(text)),
+        }
+    }
+
+    fn finish(&mut self, record: &CapacityRecord, folder: &Path) -> std::io::Result<()> {
+        let text = if self.quiet {
+            format!("{}\n", record.verdict.sentence)
+        } else {
+            console::summary(record, &folder.display().to_string())
+        };
+        match self.format {
+            Format::Json => {
+                eprint!("{text}");
+                super::print(&json::render(record))
+            }
+            Format::Text => super::print(&text),
+        }
+    }
+}
+
+/// The options that bear on the numbers.
+fn options(args: &CapacityArgs) -> Vec<(String, String)> {
+    let time = |time: Duration| humantime::format_duration(time).to_string();
+    let mut options = vec![
+        ("start-rate".to_owned(), args.start_rate.to_string()),
+        ("max-rate".to_owned(), args.max_rate.to_string()),
+        ("stage".to_owned(), time(args.stage)),
+        ("confirm".to_owned(), time(args.confirm)),
+        ("steps".to_owned(), args.steps.clone()),
+        ("connections".to_owned(), args.connections.to_string()),
+        (
+            "streams-per-connection".to_owned(),
+            args.streams_per_connection.to_string(),
+        ),
+        ("threads".to_owned(), args.threads.to_string()),
+    ];
+    options.extend(args.seed.map(|seed| ("seed".to_owned(), seed.to_string())));
+    options.extend(args.cpu.map(|cpu| ("cpu".to_owned(), cpu.to_string())));
+    options.extend(args.replicas.map(|n| ("replicas".to_owned(), n.to_string())));
+    options
+}
+
+/// The measured part. `service`: the built-in one, and when its start began.
+async fn run(
+    args: &CapacityArgs,
+    told: Told,
+    address: &Address,
+    mut service: Option<(&mut Service, Instant)>,
+    folder: &Path,
+    show: &mut Show,
+) -> Result<CapacityRecord, Refusal> {
+    let began = (Instant::now(), SystemTime::now());
+    let started = chrono::DateTime::<chrono::Utc>::from(began.1);
+    let mut caveats = Vec::new();
+    let Told {
+        workload,
+        file,
+        objective,
+        leg,
+        cell,
+        steps,
+        run_id,
+    } = told;
+    let order = Order {
+        command: "capacity",
+        addresses: Vec::new(),
+        workload,
+        file,
+        legs: Some(vec![leg]),
+        cells: vec![cell.clone()],
+        max_errors: 0.5,
+        run_id: run_id.clone(),
+        options: Vec::new(),
+        connection: &args.connection,
+    };
+    let mut under = Under::reach(address, &order, &mut caveats).await?;
+    let cold_start_s = service.as_ref().map(|(_, begun)| begun.elapsed().as_secs_f64());
+    let urls = match service.as_ref().and_then(|(service, _)| service.probes.as_ref()) {
+        Some(probes) => vec![format!("http://{probes}/metrics")],
+        None => args.metrics_url.clone(),
+    };
+    let watch = Watch::new(&under, &args.replica_header, urls, leg.protocol()).await?;
+    let replicas = args.replicas.unwrap_or_else(|| watch.replicas());
+    let stop = Arc::new(AtomicBool::new(false));
+    let signalled = load::on_signal(stop.clone());
+    under.set_up(&order, &[leg]).await.map_err(refused)?;
+    let generator = load::generator(&order.cells);
+    let driver = Driver::connect(&order, &cell, &under, leg, &objective, generator.bare_wait_p99, began.0).await?;
+    let mut known = stocktake::capacity::conclude::Known {
+        replicas,
+        cpus: args.cpu.or_else(|| {
+            let here = address.process.is_some();
+            here.then(|| std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64))
+        }),
+        streams: watch.streams(),
+        from: folder.display().to_string(),
+        confirm_s: args.confirm.as_secs_f64(),
+        ..Default::default()
+    };
+    show.line(&console::begin(
+        &under.record(),
+        &order.workload.name,
+        &judge::limits(&objective),
+    ));
+    let mut run = Run {
+        args,
+        objective: &objective,
+        watch,
+        stop,
+        signalled,
+        show,
+        stages: Vec::new(),
+        cut: None,
+        driver: Some(driver),
+        client: under.client.clone(),
+        protocol: leg.protocol(),
+        address: address.target.to_string(),
+    };
+    let mut search = Search::new(Settings {
+        start: args.start_rate,
+        most: args.max_rate,
+        allowed: judge::allowed(&objective),
+    });
+    let end = run.search(&mut search).await?;
+    let scalability = run.steps(&steps, order.workload.seed).await?;
+    if let Some(count) = args.streams {
+        match streams::measure(&under, &run.watch, count).await {
+            Ok(bytes) => known.stream_memory = Some(bytes),
+            Err(why) => caveats.push(Caveat {
+                text: format!("the memory of a stream was not measured: {why}"),
+                remedy: "--streams is for the inventory service, with its metrics known".to_owned(),
+            }),
+        }
+    }
+    known.skew = run.watch.skew();
+    let Run {
+        stages, cut, driver, ..
+    } = run;
+    caveats.extend(driver.map(Driver::close).unwrap_or_default());
+    if let Some((service, _)) = &mut service {
+        known.cold_start_s = cold_start_s;
+        known.drain_s = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
+    }
+    caveats.extend(doubts(address, replicas, known.skew, &known));
+    let concluded =
+        stocktake::capacity::conclude::conclude(&search, end.as_ref(), cut.as_ref(), &stages, &objective, &known);
+    Ok(CapacityRecord {
+        capacity_version: CAPACITY_VERSION,
+        run_id,
+        started: started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        elapsed_ms: u64::try_from(began.0.elapsed().as_millis()).unwrap_or(u64::MAX),
+        target: Some(under.record()),
+        workload: Some(order.workload.record(&order.file)),
+        leg: Some(leg),
+        replicas,
+        host: begin::host(),
+        generator: Some(generator),
+        options: options(args),
+        points: stocktake::capacity::conclude::points(&stages, &judge::allowed(&objective)),
+        objective,
+        stages,
+        bracket: concluded.bracket,
+        scalability,
+        prediction: None,
+        measured: concluded.measured,
+        advice: None,
+        residue: under.residue(),
+        caveats,
+        next: concluded.next,
+        verdict: concluded.verdict,
+    })
+}
+
+/// What bears on the numbers beside the stages.
+fn doubts(
+    address: &Address,
+    replicas: u32,
+    skew: Option<f64>,
+    known: &stocktake::capacity::conclude::Known,
+) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
+    let mut add = |text: String, remedy: &str| {
+        caveats.push(Caveat {
+            text,
+            remedy: remedy.to_owned(),
+        });
+    };
+    if address.target.is_loopback() {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        add(
+            format!("server and generator share the {cpus} processors of this machine"),
+            "for what the server can do by itself, run the generator on another machine",
+        );
+    }
+    if replicas > 1 && skew.is_none() {
+        add(
+            format!("how evenly the load was spread over {replicas} replicas is not known: taken for even"),
+            "give --metrics-url once for each replica",
+        );
+    }
+    if known.cold_start_s.is_none() {
+        add(
+            "cold start and drain were not measured: this run did not start the target".to_owned(),
+            "take them from the platform's log, or from `stocktake capacity` of the built-in service",
+        );
+    }
+    caveats
+}
+
+/// An empty verdict, for a record that has none yet.
+fn none(sentence: &str) -> CapacityVerdict {
+    CapacityVerdict {
+        result: CapacityResult::NotJudged,
+        exit_code: Exit::NotJudged.code().into(),
+        sentence: sentence.to_owned(),
+        complete: true,
+    }
+}
+
+/// Why nothing can be measured.
+fn refused(cut: verdict::Cut) -> Refusal {
+    match cut {
+        verdict::Cut::Target(text) => Refusal::not_judged(text),
+        verdict::Cut::Workload(text) => Refusal::input(text),
+        verdict::Cut::Signal(exit) => Refusal::not_judged(format!("interrupted: exit {}", exit.code())),
+    }
+}

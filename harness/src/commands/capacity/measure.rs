@@ -1,0 +1,181 @@
+//! The stages of a run, one after the other: the search, then the closed-loop steps.
+
+use super::{
+    Show,
+    drive::{self, Asked, Driver},
+    told::warm_up,
+    watch::Watch,
+};
+use crate::commands::Refusal;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use stocktake::{
+    capacity::{
+        conclude::Cut,
+        judge,
+        record::{Phase, ScalabilityRecord, StageJudged, StageRecord},
+        search::{End, Judged, Next, Search, Seen, Why},
+        usl,
+    },
+    cli::CapacityArgs,
+    client::{Client, Protocol},
+    exit::Exit,
+    load::record::ObjectiveRecord,
+    report::console::capacity as console,
+};
+
+/// For finding out whether a target that answers nothing is still there.
+const THERE: Duration = Duration::from_secs(5);
+
+/// The shortest step of a closed loop.
+const STEP: Duration = Duration::from_secs(1);
+
+/// A run under way.
+pub struct Run<'a> {
+    pub args: &'a CapacityArgs,
+    pub objective: &'a ObjectiveRecord,
+    pub watch: Watch,
+    pub stop: Arc<AtomicBool>,
+    pub signalled: tokio::sync::watch::Receiver<Option<Exit>>,
+    pub show: &'a mut Show,
+    pub stages: Vec<StageRecord>,
+    pub cut: Option<Cut>,
+    /// Away while a stage is played.
+    pub driver: Option<Driver>,
+    pub client: Client,
+    pub protocol: Protocol,
+    pub address: String,
+}
+
+impl Run<'_> {
+    /// Plays what the search asks for, until there is an end or something cuts it short.
+    pub async fn search(&mut self, search: &mut Search) -> Result<Option<End>, Refusal> {
+        loop {
+            let (rate, why) = match search.next() {
+                Next::End(end) => return Ok(Some(end)),
+                Next::Play(rate, why) => (rate, why),
+            };
+            let (phase, length) = match why {
+                Why::Explore => (Phase::Explore, self.args.stage),
+                Why::Bisect => (Phase::Bisect, self.args.stage),
+                Why::Confirm => (Phase::Confirm, self.args.confirm),
+            };
+            let Some(stage) = self.stage(phase, Asked::Rate(rate), length).await? else {
+                return Ok(None);
+            };
+            search.take(&Seen {
+                requests: stage.scheduled as f64,
+                beyond: stage.beyond.iter().map(|count| *count as f64).collect(),
+                judged: match stage.judged {
+                    StageJudged::Passed => Judged::Passed,
+                    StageJudged::Failed { .. } => Judged::Failed,
+                    StageJudged::Void { .. } | StageJudged::Measured => Judged::Void,
+                },
+            });
+        }
+    }
+
+    /// One stage, judged, recorded and shown. `None`: the run is cut short.
+    async fn stage(&mut self, phase: Phase, asked: Asked, length: Duration) -> Result<Option<&StageRecord>, Refusal> {
+        let Some(driver) = self.driver.take() else {
+            return Ok(None);
+        };
+        tokio::time::sleep(self.args.pause).await;
+        let before = Instant::now();
+        self.watch.since().await;
+        let (driver, played) = drive::play(driver, phase, asked, (length, warm_up(length)), self.stop.clone()).await?;
+        self.driver = Some(driver);
+        let between = self.watch.since().await;
+        let seconds = before.elapsed().as_secs_f64();
+        if let Some(exit) = *self.signalled.borrow() {
+            self.cut = Some(Cut::Signal(exit));
+            return Ok(None);
+        }
+        let (mut stage, mut signs) = match played {
+            Ok(played) => played,
+            Err(why) => {
+                self.cut = Some(Cut::Lost(why));
+                return Ok(None);
+            }
+        };
+        // A stage that tripped has ended itself; the next one begins anew.
+        self.stop.store(false, Ordering::Relaxed);
+        stage.server_memory = between.memory;
+        stage.server_s = between.call_s;
+        if let Some(cpu) = between.cpu_s
+            && stage.server_cpu_s.is_none()
+        {
+            // Requests of the warm-up cost as much, and are not counted: the part of the time is that of the requests.
+            let part = (length.as_secs_f64() / seconds).min(1.0);
+            stage.server_cpu_s = (stage.sent > 0).then(|| cpu * part / stage.sent as f64);
+            stage.server_cpus = (seconds > 0.0).then(|| cpu / seconds);
+        }
+        if stage.succeeded == 0
+            && let Err(error) = self.client.probe(self.protocol, THERE).await
+        {
+            self.cut = Some(Cut::Lost(format!("{} was lost under load: {error}", self.address)));
+            self.stages.push(stage);
+            return Ok(None);
+        }
+        if let Asked::Rate(_) = asked {
+            signs.replicas = self.watch.changed().await;
+            stage.judged = judge::judge(&stage, self.objective, &signs);
+        } else if stage.generator_busy > judge::BUSY {
+            stage.judged = StageJudged::Void {
+                why: "the generator's threads had no more to give".to_owned(),
+                limit: "generator".to_owned(),
+            };
+        }
+        self.show.line(&console::stage(&stage));
+        self.stages.push(stage);
+        Ok(self.stages.last())
+    }
+
+    /// Closed-loop steps, and the law through them.
+    pub async fn steps(&mut self, steps: &[usize], seed: u64) -> Result<Option<ScalabilityRecord>, Refusal> {
+        let length = (self.args.stage / 2).max(STEP);
+        let mut points = Vec::new();
+        let mut busy = None;
+        for calls in steps {
+            if self.cut.is_some() {
+                break;
+            }
+            let Some(stage) = self.stage(Phase::Steps, Asked::Calls(*calls), length).await? else {
+                break;
+            };
+            match stage.judged {
+                StageJudged::Void { .. } => {
+                    busy = Some(*calls);
+                    break;
+                }
+                _ if stage.throughput > 0.0 && stage.failed * 100 <= stage.succeeded => {
+                    points.push((*calls as f64, stage.throughput));
+                }
+                _ => {}
+            }
+        }
+        if steps.is_empty() || points.is_empty() {
+            return Ok(None);
+        }
+        let (fit, note) = match usl::fit(&points, seed) {
+            Ok(fit) => {
+                let note = usl::note(&fit);
+                (Some(fit), note)
+            }
+            Err(why) => (None, Some(why)),
+        };
+        let gave_out = busy.map(|calls| format!("from {calls} calls in flight on the generator had no more to give"));
+        let notes: Vec<String> = note.into_iter().chain(gave_out).collect();
+        Ok(Some(ScalabilityRecord {
+            of: "calls in flight".to_owned(),
+            steps: points,
+            fit,
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+        }))
+    }
+}
