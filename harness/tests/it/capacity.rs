@@ -272,7 +272,8 @@ fn runs_of_one_afternoon_become_one_recommendation() {
     );
     assert!(advice.outcomes.len() >= 4);
     let measured = record.measured.unwrap();
-    assert!([&checked, &load, &one].iter().all(|run| measured.from.contains(run)) || measured.from.contains(&one));
+    // The load run is too short for a p99, so it says nothing.
+    assert_eq!(measured.from, [one, checked]);
     for words in ["max replicas", "az containerapp"] {
         assert!(
             searched.ended.stdout.contains(words),
