@@ -19,10 +19,25 @@ param revisionSuffix string = 'first'
 @description('Revision that keeps all traffic while the new one waits under the label green. Empty: the first deployment')
 param stableRevision string = ''
 
-@description('State is in memory, a second replica would be a second inventory: with a store that replicas share, take the limit away')
+// The next five are what `stocktake capacity` prints for a .bicepparam file.
+
+@description('Replicas that are always there. 0: the first caller after a pause waits for a start, and state in memory is gone')
+@minValue(0)
+param minReplicas int = 1
+
+@description('While state is in memory a second replica is a second inventory: more than 1 only with a store that replicas share')
 @minValue(1)
-@maxValue(1)
 param maxReplicas int = 1
+
+@description('Load of a replica above which there is one more, as the platform counts it; it acts once there may be more than one')
+@minValue(1)
+param httpConcurrency int = 50
+
+@description('CPU cores of a replica, a text because Bicep has no fractions')
+param cpu string = '0.5'
+
+@description('Memory of a replica; on the consumption plan twice its cores, in Gi')
+param memory string = '1Gi'
 
 @secure()
 @description('Content of the token file of `stocktake serve`: lines of `read-only TOKEN` or `read-write TOKEN`')
@@ -165,8 +180,8 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = if (withApp) {
             }
           ]
           resources: {
-            cpu: json('0.5')
-            memory: '1Gi'
+            cpu: json(cpu)
+            memory: memory
           }
           volumeMounts: [
             {
@@ -216,14 +231,13 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = if (withApp) {
         }
       ]
       scale: {
-        minReplicas: 1
+        minReplicas: minReplicas
         maxReplicas: maxReplicas
         rules: [
           {
             name: 'http'
             http: {
-              // Documented as requests a second of a replica; it acts once there may be more than one.
-              metadata: { concurrentRequests: '50' }
+              metadata: { concurrentRequests: string(httpConcurrency) }
             }
           }
         ]

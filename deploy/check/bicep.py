@@ -18,6 +18,8 @@ import pycep
 
 KNOWN = json.loads((pathlib.Path(__file__).parents[1] / "azure" / "arm-types.json").read_text(encoding="utf-8"))
 TYPES = KNOWN["types"]
+# Types that a parameter and a property may both have.
+PLAIN = {"string", "int", "bool"}
 # What Bicep itself adds to a resource.
 OF_BICEP = {"dependsOn", "scope", "parent", "name", "location", "tags"}
 
@@ -110,6 +112,10 @@ class Check:
         if isinstance(value, dict) and ("operator" in value or "function" in value):
             return None  # an expression: its value is known only when it is deployed
         if isinstance(value, str) and value in self.names:
+            declared = self.parsed.get("parameters", {}).get(value, {}).get("type")
+            wanted = "string" if written.startswith("`") else written
+            if declared in PLAIN and wanted in PLAIN and declared != wanted:
+                self.wrong(path, f"the parameter {value} is a {declared}, no {wanted}")
             return None  # a parameter or a variable
         if written.startswith("["):
             if not isinstance(value, list):

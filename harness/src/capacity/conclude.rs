@@ -4,7 +4,7 @@ use super::{
     judge,
     measured::Measured,
     record::{Bracket, CapacityResult, CapacityVerdict, Phase, PointTried, StageJudged, StageRecord},
-    search::{End, Search},
+    search::{End, Search, least},
 };
 use crate::{exit::Exit, load::record::ObjectiveRecord, numbers};
 
@@ -14,20 +14,27 @@ const FULL: f64 = 0.85;
 /// One that uses less than this waits for something else.
 const IDLE: f64 = 0.5;
 
-/// The server's own time is less than this share of what the generator sees: the rest is spent before it.
+/// More than this share of the time that came on top under load was spent before the server.
 const BEFORE: f64 = 0.5;
+
+/// Processors' worth that one thread at work takes, from and to.
+const ONE: (f64, f64) = (0.85, 1.15);
 
 /// What else is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// Behind the target.
+    /// Behind the target; 0: not known.
     pub replicas: u32,
     /// Processors that each may use.
     pub cpus: Option<f64>,
     /// Largest share of a replica over the mean.
     pub skew: Option<f64>,
-    /// Streams that a replica takes, and bytes of memory of each.
+    /// Whether those processors are all of the machine, of which others have their share too.
+    pub shared: bool,
+    /// Streams that were held open on all replicas together, and bytes of memory of each.
     pub streams: Option<u64>,
+    /// Streams that a replica is set to allow: nobody tried them.
+    pub streams_allowed: Option<u64>,
     /// As above.
     pub stream_memory: Option<u64>,
     /// Seconds from start to the first answer.
@@ -140,6 +147,18 @@ pub fn conclude(
             ];
             nothing(CapacityResult::Failed, Exit::Failed, sentence, next)
         }
+        Some(End::Short(rate)) => {
+            let seconds = least(&judge::allowed(objective)) / rate;
+            let sentence = format!(
+                "too little data: at {}, the first rate, stages failed by too few requests to say that the objective does not hold",
+                numbers::per_second(*rate)
+            );
+            let next = vec![format!(
+                "--stage {:.0}s: so long that ten requests may be beyond each limit; or a higher --start-rate",
+                seconds.ceil()
+            )];
+            nothing(CapacityResult::Inconclusive, Exit::Inconclusive, sentence, next)
+        }
         Some(End::Ceiling(rate)) => {
             let bracket = at_least(
                 *rate,
@@ -217,13 +236,14 @@ fn so_far(passed: Option<f64>, failed: Option<f64>) -> String {
 
 fn found(bracket: Bracket, stages: &[StageRecord], known: &Known) -> Conclusion {
     let high = bracket.high.unwrap_or(bracket.low);
-    let replicas = known.replicas.max(1);
+    let replicas = known.replicas;
     let who = match replicas {
+        0 => "the target, of replicas that are not known, sustains".to_owned(),
         1 => "one replica sustains".to_owned(),
         several => format!("{several} replicas sustain"),
     };
     let each = match replicas {
-        1 => String::new(),
+        0 | 1 => String::new(),
         several => format!(
             ", {} to {} each",
             numbers::per_second(bracket.low / f64::from(several)),
@@ -260,16 +280,19 @@ fn found(bracket: Bracket, stages: &[StageRecord], known: &Known) -> Conclusion 
         );
     }
     Conclusion {
-        measured: Some(measured(&bracket, stages, known)),
+        // Of one replica nothing is known where there may be any number of them.
+        measured: (replicas > 0).then(|| measured(&bracket, stages, known)),
         next,
         verdict: verdict(CapacityResult::Found, Exit::Passed, sentence, true),
         bracket: Some(bracket),
     }
 }
 
-/// About one replica at the low end.
+/// About one replica at the low end: the busiest, which carried its share of the whole times the skew.
 fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measured {
     let replicas = f64::from(known.replicas.max(1));
+    let skew = known.skew.filter(|skew| skew.is_finite()).unwrap_or(1.0).max(1.0);
+    let carried = |all: f64| all / replicas * skew;
     let distance = |stage: &StageRecord| (stage.rate.unwrap_or(f64::INFINITY) / bracket.low - 1.0).abs();
     let open = || {
         stages
@@ -283,18 +306,20 @@ fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measure
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
     Measured {
-        passed: bracket.low / replicas,
-        failed: bracket.high.map(|high| high / replicas),
+        passed: carried(bracket.low),
+        failed: bracket.high.map(carried),
         limit: bracket.limit.clone(),
-        in_flight: mean(&|stage| Some(stage.in_flight)).unwrap_or_default() / replicas,
+        in_flight: carried(mean(&|stage| Some(stage.in_flight)).unwrap_or_default()),
         service_s: mean(&|stage| stage.service_s).unwrap_or_default(),
         cpu_s: mean(&|stage| stage.server_cpu_s),
         memory: near.iter().filter_map(|stage| stage.server_memory).max(),
-        streams: known.streams,
+        // However they were spread: one of the replicas held as many at least.
+        streams: known.streams.map(|all| all / u64::from(known.replicas.max(1))),
+        streams_allowed: known.streams_allowed,
         stream_memory: known.stream_memory,
         cold_start_s: known.cold_start_s,
         drain_s: known.drain_s,
-        skew: known.skew.unwrap_or(1.0),
+        skew,
         from: vec![known.from.clone()],
     }
 }
@@ -360,31 +385,41 @@ fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Known) -> (Str
         matches!(stage.judged, StageJudged::Failed { .. }) && rate >= best * 0.98 && rate <= best * 2.1
     });
     let failed: Vec<&StageRecord> = failed.collect();
-    let mean = |value: &dyn Fn(&StageRecord) -> Option<f64>| {
-        let values: Vec<f64> = failed.iter().filter_map(|stage| value(stage)).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
-    let own = mean(&|stage| stage.server_s).zip(mean(&|stage| stage.service_s));
-    let used = mean(&|stage| stage.server_cpus).zip(known.cpus);
-    let used = used.map(|(used, cpus)| used / (cpus * f64::from(known.replicas.max(1))));
-    match (used, own) {
-        (Some(used), _) if used >= FULL => told(
-            "cpu",
-            format!("its processors are busy {} of the time there", numbers::percent(used)),
-        ),
-        (_, Some((own, seen))) if own < BEFORE * seen => told(
-            "edge",
-            format!(
-                "the server counts {} for a call where the generator sees {}: the rest is spent before it",
-                numbers::latency((own * 1e9) as u64),
-                numbers::latency((seen * 1e9) as u64)
-            ),
-        ),
-        (Some(used), _) if used < IDLE => told(
+    let replicas = f64::from(known.replicas.max(1));
+    let cores = mean(&failed, |stage| stage.server_cpus).map(|all| all / replicas);
+    let of_all = if known.shared { replicas } else { 1.0 };
+    let used = cores.zip(known.cpus).map(|(cores, cpus)| cores * of_all / cpus);
+    if let Some(used) = used.filter(|used| *used >= FULL) {
+        let because = format!("its processors are busy {} of the time there", numbers::percent(used));
+        return told("cpu", because);
+    }
+    if let Some(cores) = cores.filter(|cores| (ONE.0..=ONE.1).contains(cores)) {
+        let because = format!("it takes {cores:.2} processors there, one processor's worth: a single thread?");
+        return told("unknown", because);
+    }
+    let late = before(stages, &failed);
+    if let Some((grown, earlier)) = late.filter(|(grown, earlier)| *grown > 0.0 && *earlier > BEFORE * grown) {
+        let because = format!(
+            "of the {} that a call takes longer there than at the lowest rate, {} are spent before the server",
+            numbers::latency((grown * 1e9) as u64),
+            numbers::latency((earlier * 1e9) as u64)
+        );
+        return told("edge", because);
+    }
+    match (used, cores) {
+        (Some(used), Some(cores)) if used < IDLE && cores < IDLE && !known.shared => told(
             "waiting",
             format!(
                 "its processors are busy {} of the time there: it waits, for a pool of its own or for a database that replicas share",
                 numbers::percent(used)
+            ),
+        ),
+        (Some(used), _) if used < IDLE => told(
+            "unknown",
+            format!(
+                "its processors are busy {} of the time there, and what it waits for cannot be told{}",
+                numbers::percent(used),
+                if known.shared { ": others share them" } else { "" }
             ),
         ),
         (Some(used), _) => told(
@@ -396,6 +431,31 @@ fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Known) -> (Str
             "what is behind it cannot be told without --metrics-url and --cpu".to_owned(),
         ),
     }
+}
+
+/// The mean of what is known of some stages.
+fn mean(stages: &[&StageRecord], value: impl Fn(&StageRecord) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = stages.iter().filter_map(|stage| value(stage)).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// How much longer a call takes at the stages that failed than at the lowest rate that passed, and how much of that lies before the
+/// server, seconds. The distance to it is in both, and so in neither.
+fn before(stages: &[StageRecord], failed: &[&StageRecord]) -> Option<(f64, f64)> {
+    let times = |stages: &[&StageRecord]| {
+        let both = stages.iter().copied();
+        let both: Vec<&StageRecord> = both
+            .filter(|stage| stage.service_s.is_some() && stage.server_s.is_some())
+            .collect();
+        mean(&both, |stage| stage.service_s).zip(mean(&both, |stage| stage.server_s))
+    };
+    let passed = stages
+        .iter()
+        .filter(|stage| stage.rate.is_some() && stage.judged == StageJudged::Passed && stage.server_s.is_some());
+    let lowest = passed.min_by(|a, b| a.rate.unwrap_or_default().total_cmp(&b.rate.unwrap_or_default()))?;
+    let (seen, own) = times(failed)?;
+    let (seen_low, own_low) = times(&[lowest])?;
+    Some((seen - seen_low, (seen - own) - (seen_low - own_low)))
 }
 
 /// The rates that were judged, from low to high.

@@ -4,9 +4,12 @@
 //! - A load run has rates: where its open arrivals held the objective the rate passed, where they did not it failed.
 //! - A check says nothing of rates, but whether the target keeps its contract: limits of a target that does not are worth little.
 
+mod alike;
+
 use super::{measured::Measured, objective, record::CapacityRecord};
 use crate::{
     load::{
+        leg::Leg,
         objective::{self as judged, Outcome},
         record::{ArrivalsRecord, CellRecord, LoadRecord, ObjectiveRecord, SideRecord},
     },
@@ -41,22 +44,41 @@ pub struct Gathered {
     pub next: Vec<String>,
 }
 
-/// Puts runs together; `wanted`: the objective that load runs are judged by.
+/// Puts runs together; `wanted`: the objective that load runs are judged by; `told`: replicas behind the target of the load runs,
+/// which do not know it.
 ///
 /// # Errors
 /// Runs that cannot be put together, in words.
-pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Result<Gathered, String> {
+pub fn gather(
+    runs: &[(&str, Run<'_>)],
+    wanted: Option<&ObjectiveRecord>,
+    told: Option<u32>,
+) -> Result<Gathered, String> {
     let mut capacity = Vec::new();
     let mut loads = Vec::new();
-    let mut caveats = Vec::new();
+    if told.is_some() && !runs.iter().any(|(_, run)| matches!(run, Run::Load(_))) {
+        return Err(
+            "--replicas says how many there were behind load runs, and there are none of those: leave it out"
+                .to_owned(),
+        );
+    }
+    let mut caveats = alike::alike(runs)?;
     let mut checked = false;
+    let workload = runs.iter().find_map(|(_, run)| match run {
+        Run::Load(record) => Some(&record.workload),
+        Run::Capacity(record) => record.workload.as_ref(),
+        Run::Verify(_) => None,
+    });
     for (path, run) in runs {
         match run {
             Run::Capacity(record) => capacity.push((*path, *record)),
             Run::Load(record) => loads.push((*path, *record)),
             Run::Verify(record) => {
                 checked = true;
-                loads.extend(record.load.as_deref().map(|load| (*path, load)));
+                // What it sends beside its cases is its own workload, as a rule.
+                let of_it = record.load.as_deref();
+                let of_it = of_it.filter(|load| workload.is_none_or(|known| known.sha256 == load.workload.sha256));
+                loads.extend(of_it.map(|load| (*path, load)));
                 caveats.extend(contract(path, record));
             }
         }
@@ -64,13 +86,17 @@ pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Res
     let objective = objective_of(wanted, &capacity, &loads)?;
     let brackets = capacity
         .iter()
+        // Without it something else than the replicas was the limit; and of how many replicas it is has to be known.
+        .filter(|(_, record)| record.measured.is_some() && record.replicas > 0)
         .filter_map(|(_, record)| {
             let bracket = record.bracket.as_ref()?;
             Some((record.replicas, bracket.low, bracket.high?))
         })
         .collect();
     let fewest = capacity.iter().filter(|(_, record)| record.measured.is_some());
-    let replicas = fewest.map(|(_, record)| record.replicas).min().unwrap_or(1);
+    let counted = fewest.map(|(_, record)| record.replicas).min();
+    let replicas = counted.or(told).unwrap_or(1);
+    let behind = f64::from(told.unwrap_or(replicas).max(1));
     let mut measured: Option<Measured> = None;
     for (path, record) in capacity.iter().filter(|(_, record)| record.replicas == replicas) {
         let Some(found) = &record.measured else { continue };
@@ -83,11 +109,15 @@ pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Res
             Some(known) => cautious(known, found, &mut caveats),
         });
     }
-    let rates = rates(&loads, &objective);
+    let leg = capacity.iter().find_map(|(_, record)| record.leg);
+    let rates = rates(&loads, &objective, leg)?;
+    let mut unknown = false;
     let of_loads = rates.iter().map(|rate| rate.path.clone()).collect::<Vec<_>>();
     match &mut measured {
         Some(measured) => {
-            for rate in rates.iter().filter(|rate| !rate.held && rate.rate < measured.passed) {
+            // A replica's share of a load run is the mean, what passed is the busiest's.
+            let mean = measured.passed / measured.skew.max(1.0);
+            for rate in rates.iter().filter(|rate| !rate.held && rate.rate / behind < mean) {
                 caveats.push(Caveat {
                     text: format!(
                         "the load run {} missed the objective at {:.0}/s, below what the capacity run says",
@@ -98,7 +128,23 @@ pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Res
             }
             measured.from.extend(of_loads);
         }
-        None => measured = of_rates(&rates),
+        None if told.is_none() && !rates.is_empty() => {
+            unknown = true;
+            caveats.push(Caveat {
+                text: "load runs say what all replicas carry together, and not how many there were: nothing is said of one"
+                    .to_owned(),
+                remedy: "--replicas N, as many as were behind the target".to_owned(),
+            });
+        }
+        None => {
+            measured = of_rates(&rates, behind);
+            if behind > 1.0 && measured.is_some() {
+                caveats.push(Caveat {
+                    text: format!("how evenly the load was spread over {behind} replicas is not known: taken for even"),
+                    remedy: "`stocktake capacity TARGET` with --metrics-url once for each replica".to_owned(),
+                });
+            }
+        }
     }
     if let Some(measured) = &mut measured {
         let checks = runs.iter().filter(|(_, run)| matches!(run, Run::Verify(_)));
@@ -107,6 +153,9 @@ pub fn gather(runs: &[(&str, Run<'_>)], wanted: Option<&ObjectiveRecord>) -> Res
     }
     let mut next = Vec::new();
     match &measured {
+        None if unknown => {
+            next.push("the same with --replicas N: how many were behind the target of the load runs".to_owned())
+        }
         None => next.push("`stocktake capacity TARGET`: a search for the rate of one replica".to_owned()),
         Some(measured) if measured.failed.is_none() => {
             next.push("`stocktake capacity TARGET`: these runs say what passed, not where it stops".to_owned());
@@ -198,12 +247,24 @@ struct Rated<'a> {
     side: &'a SideRecord,
 }
 
-fn rates<'a>(loads: &[(&str, &'a LoadRecord)], objective: &ObjectiveRecord) -> Vec<Rated<'a>> {
+/// Of one leg: that of the capacity runs, else the only one.
+///
+/// # Errors
+/// Rates of several legs, and nothing says which counts.
+fn rates<'a>(
+    loads: &[(&str, &'a LoadRecord)],
+    objective: &ObjectiveRecord,
+    leg: Option<Leg>,
+) -> Result<Vec<Rated<'a>>, String> {
     let mut rates = Vec::new();
     for (path, record) in loads {
         for cell in &record.cells {
             let Some(rate) = steady(cell) else { continue };
-            for side in cell.sides.iter().filter(|side| side.target == record.newest()) {
+            for side in cell
+                .sides
+                .iter()
+                .filter(|side| side.target == record.newest() && leg.is_none_or(|leg| leg == side.leg))
+            {
                 let judged = judged::judge(cell, objective);
                 let mut of_side = judged
                     .iter()
@@ -224,7 +285,18 @@ fn rates<'a>(loads: &[(&str, &'a LoadRecord)], objective: &ObjectiveRecord) -> V
         }
     }
     rates.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    rates
+    let mut legs: Vec<Leg> = rates.iter().map(|rate: &Rated<'_>| rate.side.leg).collect();
+    legs.sort();
+    legs.dedup();
+    match legs.as_slice() {
+        [one, other, ..] => Err(format!(
+            "the load runs have rates of several protocol variants, such as {} and {}: give runs of one, by `stocktake load --legs {}`",
+            one.name(),
+            other.name(),
+            one.name()
+        )),
+        _ => Ok(rates),
+    }
 }
 
 /// The one rate of an open cell.
@@ -238,8 +310,8 @@ fn steady(cell: &CellRecord) -> Option<f64> {
     }
 }
 
-/// From load runs alone: the highest rate below the lowest that failed.
-fn of_rates(rates: &[Rated<'_>]) -> Option<Measured> {
+/// From load runs alone: the highest rate below the lowest that failed, shared out evenly over so many replicas.
+fn of_rates(rates: &[Rated<'_>], replicas: f64) -> Option<Measured> {
     let failed = rates.iter().find(|rate| !rate.held).map(|rate| rate.rate);
     let below = |rate: &&Rated<'_>| rate.held && failed.is_none_or(|failed| rate.rate < failed);
     let passed = rates.iter().rfind(below)?;
@@ -252,10 +324,10 @@ fn of_rates(rates: &[Rated<'_>]) -> Option<Measured> {
     let mut from: Vec<String> = rates.iter().map(|rate| rate.path.clone()).collect();
     from.dedup();
     Some(Measured {
-        passed: passed.rate,
-        failed,
+        passed: passed.rate / replicas,
+        failed: failed.map(|failed| failed / replicas),
         limit: if failed.is_some() { "latency" } else { "unknown" }.to_owned(),
-        in_flight: mean(&|round| Some(round.in_flight)).unwrap_or_default(),
+        in_flight: mean(&|round| Some(round.in_flight)).unwrap_or_default() / replicas,
         service_s: service.unwrap_or_default() / 1e9,
         cpu_s: mean(&|round| round.server_cpu_us).map(|micros| micros / 1e6),
         skew: 1.0,

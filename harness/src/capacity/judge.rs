@@ -1,7 +1,8 @@
 //! What a stage comes to: passed, failed, or nothing that could be said of the target. Pure.
 //!
 //! A stage passes when every limit of the objective holds, 99 % of what was due was sent, and no queue grew. One that fails is void
-//! where the generator may have been what failed: its own delay must never be told as the capacity of a target.
+//! where the generator may have been what failed: neither its own delay nor its want of connections may be told as the capacity of
+//! a target. What the target does to requests that were sent is the target's: one that it refuses or lets time out is an error.
 
 use super::record::{StageJudged, StageRecord};
 use crate::{load::record::ObjectiveRecord, numbers};
@@ -33,6 +34,8 @@ pub struct Signs {
     pub void: Option<String>,
     /// It was ended because half of the requests failed.
     pub tripped: bool,
+    /// Requests whose connection failed or could not be made, sent or not.
+    pub lost: u64,
     /// Other replicas answer than at the begin.
     pub replicas: Option<String>,
 }
@@ -75,6 +78,13 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
             "generator",
         );
     }
+    let refused = refused(stage, objective, signs);
+    let connections = short_of_connections(stage, objective, signs).filter(|_| refused.is_none());
+    if signs.tripped
+        && let Some(text) = connections
+    {
+        return void(text, "connections");
+    }
     if signs.tripped || ended == 0 {
         let text = format!("{} of {} requests failed", stage.failed, ended.max(stage.scheduled));
         return failed(text, "errors");
@@ -86,15 +96,19 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         let beyond = stage.beyond.get(*index).copied().unwrap_or_default();
         beyond as f64 > (1.0 - percentile) * stage.scheduled as f64 * (1.0 + 1e-9)
     });
+    if let Some(text) = refused {
+        return failed(text, "errors");
+    }
     let errors = objective
         .errors
         .filter(|most| stage.failed as f64 > most * ended as f64 * (1.0 + 1e-9));
-    if let Some(most) = errors {
-        let share = numbers::percent(stage.failed as f64 / ended as f64);
-        return failed(
-            format!("{share} of the requests failed, more than {}", numbers::percent(most)),
-            "errors",
+    if errors.is_some() {
+        // Those that were sent are not the ones.
+        let text = format!(
+            "{} of {} requests were sent, the others found no free connection or stream",
+            stage.sent, stage.scheduled
         );
+        return void(text, "connections");
     }
     if let Some((index, (percentile, at_most))) = slow {
         if stage.generator_busy > BUSY {
@@ -146,6 +160,9 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
     let due = stage.scheduled as f64;
     let left = due - stage.throughput * stage.seconds - stage.failed as f64;
     if left > GROWN * due + 3.0 * due.sqrt() {
+        if let Some(text) = connections {
+            return void(text, "connections");
+        }
         let text = format!(
             "{left:.0} of {} requests were not answered in the time: a queue grows",
             stage.scheduled
@@ -153,6 +170,51 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         return failed(text, "backlog");
     }
     StageJudged::Passed
+}
+
+/// Too many of the requests that were sent failed; in words. Without a limit of errors those of the latencies hold for them, since
+/// one that failed is beyond each latency.
+fn refused(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> Option<String> {
+    let ended = stage.succeeded + stage.failed;
+    // What was never sent has failed too where the time ran out before its turn.
+    let unsent = stage.scheduled.saturating_sub(stage.sent);
+    let refused = stage.failed.saturating_sub(unsent).max(signs.lost) as f64;
+    let over = |share: f64, of: u64| refused > share * of as f64 * (1.0 + 1e-9);
+    let share = |of: u64| numbers::percent(refused / of.max(1) as f64);
+    let sent = stage.sent.min(ended).max(signs.lost);
+    if let Some(most) = objective.errors.filter(|most| over(*most, sent)) {
+        let most = numbers::percent(most);
+        return Some(format!("{} of the requests failed, more than {most}", share(sent)));
+    }
+    let latency = objective.latency.iter();
+    let broken = latency.map(|(percentile, _)| *percentile);
+    let broken = broken.filter(|percentile| over(1.0 - percentile, stage.scheduled));
+    let percentile = broken.reduce(f64::max)?;
+    Some(format!(
+        "{} of the requests failed, more than {} leaves room for",
+        share(stage.scheduled),
+        numbers::percentile(percentile)
+    ))
+}
+
+/// Requests waited for a place, or found none, while the target answered what it got within every limit; in words. More of them
+/// may go through with more connections, so what did not hold is not the target's.
+fn short_of_connections(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> Option<String> {
+    let unsent = (stage.sent as f64) < SENT * stage.scheduled as f64;
+    let within = |(index, (_, at_most)): (usize, &(f64, u64))| {
+        let service = signs.service.get(index);
+        service.is_some_and(|service| service <= at_most)
+    };
+    // Without an answer nothing is known of the time that one takes.
+    let quick = stage.succeeded > 0 && objective.latency.iter().enumerate().all(within);
+    (quick && (unsent || stage.slot_wait >= WAITED)).then(|| {
+        format!(
+            "requests waited for a free connection or stream, {} of all time, and {} of {} were sent",
+            numbers::percent(stage.slot_wait),
+            stage.sent,
+            stage.scheduled
+        )
+    })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct CapacityRecord {
     pub workload: Option<WorkloadRecord>,
     /// Over which protocol variant.
     pub leg: Option<Leg>,
-    /// Replicas behind the target, as told or as counted.
+    /// Replicas behind the target, as told or as counted; 0: not known.
     pub replicas: u32,
     /// From which machine.
     pub host: HostRecord,

@@ -40,6 +40,14 @@ const CLEAR: f64 = 4.0;
 /// Stages so many spans from the centre still count for the line.
 const NEAR: f64 = 3.0;
 
+/// A share has to be expected so many times before it is told from a smaller one: n (1 - q) >= 10.
+const EVENTS: f64 = 10.0;
+
+/// Requests that a stage needs to judge these shares.
+pub fn least(allowed: &[f64]) -> f64 {
+    EVENTS / allowed.iter().copied().fold(1.0, f64::min)
+}
+
 /// What a search goes by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -108,6 +116,8 @@ pub enum End {
     },
     /// The first rate fails already.
     Doomed,
+    /// The first rate, this one, fails in stages with too few requests to say that it does.
+    Short(f64),
     /// The highest rate passes.
     Ceiling(f64),
     /// Stages say nothing of the target: the highest rate that passed, and the one where it ended.
@@ -252,7 +262,8 @@ impl Search {
     fn point(&mut self) {
         let (next, why) = match (self.passed, self.failed) {
             (None, _) => {
-                self.end = Some(End::Doomed);
+                let rate = self.settings.start.min(self.settings.most);
+                self.end = Some(if self.evident() { End::Doomed } else { End::Short(rate) });
                 return;
             }
             (Some(passed), None) if passed >= self.settings.most => {
@@ -267,6 +278,25 @@ impl Search {
             }
         };
         self.state = State::Point(next, why, Votes::default());
+    }
+
+    /// Whether the stages so far, all of one rate, show by more than chance that it fails.
+    fn evident(&self) -> bool {
+        // Each of them within the limits of requests: its queue grew, which has a test of its own.
+        let queue = self.outcomes.iter().enumerate().any(|(index, (_, passed))| {
+            let mut limits = self.trials.iter().zip(&self.settings.allowed);
+            !passed && limits.all(|(trials, allowed)| trials[index].strain(*allowed) <= 1.0)
+        });
+        let mut limits = self.trials.iter().zip(&self.settings.allowed);
+        queue
+            || limits.any(|(trials, allowed)| {
+                let (beyond, requests) = trials.iter().fold((0.0, 0.0), |(beyond, requests), trial| {
+                    (beyond + trial.beyond, requests + trial.requests)
+                });
+                let expected = allowed * requests;
+                let many = expected >= EVENTS || (beyond >= EVENTS && beyond >= CLEAR * expected);
+                beyond > expected && many
+            })
     }
 
     fn confirm(&mut self, centre: f64) {
@@ -285,13 +315,19 @@ impl Search {
         } else {
             slope.clamp(SLOPE.0, SLOPE.1)
         };
+        let reach = SPAN / slope;
         self.state = State::Confirm(Confirm {
-            centre,
-            reach: SPAN / slope,
+            centre: self.bounded(centre, reach),
+            reach,
             played: 0,
             begun: 1,
             void: 0,
         });
+    }
+
+    /// A centre whose upper stages are not above the highest rate.
+    fn bounded(&self, centre: f64, reach: f64) -> f64 {
+        centre.min(self.settings.most / (1.0 + reach))
     }
 
     /// After the last stage of a confirmation.
@@ -420,10 +456,11 @@ impl Search {
             })
         });
         let step = steps.fold(f64::NAN, f64::min);
-        match step.abs() >= confirm.reach {
+        let centre = match step.abs() >= confirm.reach {
             true => confirm.centre * (1.0 + step),
             false => confirm.centre,
-        }
+        };
+        self.bounded(centre, confirm.reach)
     }
 }
 

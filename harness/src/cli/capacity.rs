@@ -26,7 +26,8 @@ pub struct CapacityArgs {
     /// The highest rate to try.
     #[arg(long, env = "STOCKTAKE_MAX_RATE", default_value = "200000", value_name = "N", value_parser = rate)]
     pub max_rate: f64,
-    /// How long a stage of the search counts. A fifth as much before it does not.
+    /// How long a stage of the search counts; up to four times as long where its requests would be too few to judge. A fifth as
+    /// much before it does not.
     #[arg(long, env = "STOCKTAKE_STAGE", default_value = "10s", value_name = "DURATION", value_parser = time_limit)]
     pub stage: Duration,
     /// How long a confirming stage counts; there are 12 to 36 of them.
@@ -59,7 +60,8 @@ pub struct CapacityArgs {
     /// Agree to writes on a target that is not on loopback.
     #[arg(long, env = "STOCKTAKE_ALLOW_WRITES")]
     pub allow_writes: bool,
-    /// Replicas behind the target; left out: as many as answer over gRPC with a name of their own, or have metrics, else 1.
+    /// Replicas behind the target; left out: as many as answer with a name of their own, or have metrics; 1 for the built-in
+    /// service or with --server-pid, else it is not known and nothing is recommended.
     #[arg(long, env = "STOCKTAKE_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub replicas: Option<u32>,
     /// The response header that names the replica.

@@ -26,6 +26,7 @@ use std::{
 };
 use stocktake::{
     capacity::{
+        conclude::Cut,
         judge,
         recommend::RecommendError,
         record::{CAPACITY_VERSION, CapacityRecord, CapacityResult, CapacityVerdict},
@@ -78,8 +79,18 @@ pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
 
 /// Puts the recommendation into the record; where what was measured does not bear one, why, and what to run next.
 fn answer(record: &mut CapacityRecord, question: &Question) {
-    let Some(measured) = &record.measured else { return };
-    match question.answer(measured) {
+    let answer = match &record.measured {
+        Some(measured) => question.answer(measured),
+        None if record.replicas == 0 && record.verdict.result == CapacityResult::Found && question.is_asked() => {
+            Err(RecommendError::TooLittle {
+                why: "how many replicas are behind the target is not known, so what one of them carries is not either"
+                    .to_owned(),
+                next: REPLICAS.to_owned(),
+            })
+        }
+        None => return,
+    };
+    match answer {
         Ok(Some(advice)) => record.advice = Some(advice),
         Ok(None) => {
             let text = "--from this run and --peak-rate N: what to set for so many requests a second";
@@ -91,6 +102,7 @@ fn answer(record: &mut CapacityRecord, question: &Question) {
                 RecommendError::Wrong { text, help } => (text, help),
             };
             record.next.insert(0, next);
+            record.next.dedup();
             if record.verdict.exit_code == 0 {
                 record.verdict.result = CapacityResult::Inconclusive;
                 record.verdict.exit_code = Exit::Inconclusive.code().into();
@@ -99,6 +111,9 @@ fn answer(record: &mut CapacityRecord, question: &Question) {
         }
     }
 }
+
+/// What to do where the number of replicas is not known.
+const REPLICAS: &str = "give --replicas, and hold that number while it is measured: min replicas = max replicas";
 
 /// Writes the folder and shows the answer.
 fn finish(record: &CapacityRecord, folder: &Path, show: &mut Show) -> Result<Exit, Refusal> {
@@ -214,7 +229,13 @@ async fn run(
         None => args.metrics_url.clone(),
     };
     let watch = Watch::new(&under, &args.replica_header, urls, leg.protocol()).await?;
-    let replicas = args.replicas.unwrap_or_else(|| watch.replicas());
+    // One process is one replica; of an address that names nobody it is not known.
+    let one = service.is_some() || args.server_pid.is_some();
+    let replicas = args
+        .replicas
+        .or(watch.replicas())
+        .or(one.then_some(1))
+        .unwrap_or_default();
     let stop = Arc::new(AtomicBool::new(false));
     let signalled = load::on_signal(stop.clone());
     under.set_up(&order, &[leg]).await.map_err(refused)?;
@@ -226,7 +247,8 @@ async fn run(
             let here = address.process.is_some();
             here.then(|| std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64))
         }),
-        streams: watch.streams(),
+        shared: args.cpu.is_none(),
+        streams_allowed: watch.streams(),
         from: folder.display().to_string(),
         confirm_s: args.confirm.as_secs_f64(),
         ..Default::default()
@@ -257,9 +279,9 @@ async fn run(
     });
     let end = run.search(&mut search).await?;
     let scalability = run.steps(&steps, order.workload.seed).await?;
-    if let Some(count) = args.streams {
+    if let Some(count) = wanted(args.streams, run.cut.as_ref()) {
         match streams::measure(&under, &run.watch, count).await {
-            Ok(bytes) => known.stream_memory = Some(bytes),
+            Ok(bytes) => (known.streams, known.stream_memory) = (Some(count as u64), Some(bytes)),
             Err(why) => caveats.push(Caveat {
                 text: format!("the memory of a stream was not measured: {why}"),
                 remedy: "--streams is for the inventory service, with its metrics known".to_owned(),
@@ -305,6 +327,11 @@ async fn run(
     })
 }
 
+/// Streams to open: none once the run is cut short.
+fn wanted(streams: Option<usize>, cut: Option<&Cut>) -> Option<usize> {
+    streams.filter(|_| cut.is_none())
+}
+
 /// What bears on the numbers beside the stages.
 fn doubts(
     address: &Address,
@@ -324,6 +351,13 @@ fn doubts(
         add(
             format!("server and generator share the {cpus} processors of this machine"),
             "for what the server can do by itself, run the generator on another machine",
+        );
+    }
+    if replicas == 0 {
+        add(
+            "how many replicas are behind the target is not known: none names itself, and no metrics are given"
+                .to_owned(),
+            REPLICAS,
         );
     }
     if replicas > 1 && skew.is_none() {
@@ -357,5 +391,65 @@ fn refused(cut: verdict::Cut) -> Refusal {
         verdict::Cut::Target(text) => Refusal::not_judged(text),
         verdict::Cut::Workload(text) => Refusal::input(text),
         verdict::Cut::Signal(exit) => Refusal::not_judged(format!("interrupted: exit {}", exit.code())),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::{Args as _, FromArgMatches as _};
+
+    /// How a search that found a rate ends, where so many replicas are known and a recommendation is asked for.
+    fn answered(replicas: u32, asked: bool) -> CapacityRecord {
+        let mut record: CapacityRecord = serde_json::from_str(include_str!("../capacity/gather/record.json")).unwrap();
+        record.replicas = replicas;
+        record.measured = None;
+        record.verdict = CapacityVerdict {
+            result: CapacityResult::Found,
+            exit_code: 0,
+            ..none("the target sustains 145/s")
+        };
+        let command = CapacityArgs::augment_args(clap::Command::new("capacity"));
+        let words: &[&str] = if asked {
+            &["capacity", "--peak-rate", "100"]
+        } else {
+            &["capacity"]
+        };
+        let matches = command.try_get_matches_from(words).unwrap();
+        let args = CapacityArgs::from_arg_matches(&matches).unwrap();
+        answer(
+            &mut record,
+            &Question::read(&args).unwrap_or_else(|_| panic!("{words:?}")),
+        );
+        record
+    }
+
+    #[test]
+    fn nothing_is_recommended_for_replicas_that_nobody_counted() {
+        let record = answered(0, true);
+        assert_eq!(record.verdict.exit_code, 4);
+        assert!(
+            record.advice.is_none() && record.next[0].contains("--replicas"),
+            "{:?}",
+            record.next
+        );
+        assert!(
+            record.verdict.sentence.contains("nothing is recommended"),
+            "{}",
+            record.verdict.sentence
+        );
+        // Nobody asked: what the target sustains stands.
+        assert_eq!(answered(0, false).verdict.exit_code, 0);
+    }
+
+    #[test]
+    fn no_stream_is_opened_once_a_run_is_cut_short() {
+        assert_eq!(wanted(Some(100), None), Some(100));
+        assert_eq!(wanted(None, None), None);
+        let lost = Cut::Lost("the target was lost".to_owned());
+        for cut in [Cut::Signal(Exit::NotJudged), lost] {
+            assert_eq!(wanted(Some(100), Some(&cut)), None, "{cut:?}");
+        }
     }
 }

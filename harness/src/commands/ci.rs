@@ -76,13 +76,17 @@ impl Ci {
         }
     }
 
-    /// A command that ended without a record.
+    /// A command that ended without a record, or whose record could not be kept: then its code is no better than that of the
+    /// verdict, and what was counted has been told.
     pub fn refused(self, refusal: &Refusal) {
         let text = refusal.text().trim_end();
-        let verdict = match refusal.code() {
-            2 => "wrong_input",
-            _ => "not_judged",
+        let (verdict, none_failed) = match refusal.code() {
+            1 => ("failed", false),
+            2 => ("wrong_input", true),
+            130 | 143 => ("interrupted", false),
+            _ => ("not_judged", true),
         };
+        let failed = none_failed.then(|| ("failed", "0".to_owned()));
         let shown = escape::fence(text);
         let lines: Vec<String> = text.lines().map(|line| escape::visible(line).into_owned()).collect();
         let page = format!(
@@ -95,7 +99,7 @@ impl Ci {
             issues: vec![ci::of_refusal(self.command, text)],
             markdown: &page,
             file: None,
-            outputs: vec![("verdict", verdict.to_owned()), ("failed", "0".to_owned())],
+            outputs: [("verdict", verdict.to_owned())].into_iter().chain(failed).collect(),
             failed: Some(text.lines().next().unwrap_or_default().to_owned()),
         });
     }

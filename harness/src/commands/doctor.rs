@@ -11,14 +11,19 @@ use stocktake::{
     cli::{DoctorArgs, Format, OutputArgs},
     client::{Client, Protocol, Target},
     doctor::{
-        evidence::Evidence,
+        evidence::{Call, Evidence, TcpEnd},
         layers::{State, layers},
         probes::{Order, examine},
         record::{DOCTOR_VERSION, DoctorRecord, DoctorResult, DoctorVerdict},
         symptoms::{Diagnosis, Layer, Weight, diagnose, notes},
     },
     exit::Exit,
-    report::{doctor as render, escape::visible, failure::Layout, json, store},
+    report::{
+        doctor as render,
+        escape::{log_line, visible},
+        failure::Layout,
+        json, store,
+    },
     verify::record::Caveat,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -181,8 +186,12 @@ pub struct Advice {
 
 /// Asks the doctor in short. `None` where it has nothing to say: no symptom, or none that bears on the protocol.
 pub async fn advice(client: &Client, protocol: Protocol) -> Option<Advice> {
-    let diagnoses = diagnose(&in_short(client).await);
-    let first = diagnoses.first()?;
+    let evidence = in_short(client).await;
+    let mut first = diagnose(&evidence).into_iter().next()?;
+    if of_time_alone(&first, &evidence) {
+        first.sentence += &format!(", within {} s", SHORT_STEP.as_secs_f64());
+    }
+    let first = &first;
     // Above TLS it asks about gRPC, which REST does not need.
     let bears = matches!(first.layer, Layer::Name | Layer::Tcp | Layer::Tls) && first.id != "no-alpn";
     if protocol == Protocol::Rest && !bears {
@@ -206,9 +215,16 @@ pub async fn refusal(text: String, client: &Client, protocol: Protocol) -> Refus
 /// What `check` begins with: a line for the screen, and a caveat for each diagnosis.
 pub async fn first_look(client: &Client) -> (String, Vec<Caveat>) {
     let evidence = in_short(client).await;
-    let diagnoses = diagnose(&evidence);
+    let (late, diagnoses): (Vec<_>, Vec<_>) = diagnose(&evidence)
+        .into_iter()
+        .partition(|found| of_time_alone(found, &evidence));
     let said = match diagnoses.first() {
         Some(first) => first.sentence.clone(),
+        // It has answered before: it is slower than this look, and nothing is known to be wrong with it.
+        None if !late.is_empty() => format!(
+            "not every answer came within {} s, which is no fault: stocktake doctor waits longer",
+            SHORT_STEP.as_secs_f64()
+        ),
         None => {
             let names: Vec<&str> = layers(&evidence)
                 .iter()
@@ -218,10 +234,27 @@ pub async fn first_look(client: &Client) -> (String, Vec<Caveat>) {
             format!("no symptom in {}", names.join(", "))
         }
     };
-    (
-        format!("doctor: {}", visible(&said)),
-        diagnoses.iter().map(caveat).collect(),
-    )
+    (line(&said), diagnoses.iter().map(caveat).collect())
+}
+
+/// What a target said may be in it, and a CI system may read it.
+fn line(said: &str) -> String {
+    log_line(&format!("doctor: {}", visible(said))).into_owned()
+}
+
+/// Whether a diagnosis says no more than that an answer did not come in the short time that was left for it.
+fn of_time_alone(found: &Diagnosis, evidence: &Evidence) -> bool {
+    let late = |call: Option<&Call>| call.is_some_and(|call| call.status == "DEADLINE_EXCEEDED");
+    match found.id.as_str() {
+        "silent" | "no-answer" => true,
+        "no-route" => evidence.tcp.iter().any(|tcp| tcp.end == TcpEnd::NoAnswer),
+        "cold-start" => late(evidence.first.as_ref()),
+        "service-fails" => late(evidence.real.as_ref()),
+        "unexplained" => [&evidence.first, &evidence.health, &evidence.real]
+            .into_iter()
+            .any(|call| late(call.as_ref())),
+        _ => false,
+    }
 }
 
 /// A doctor beside another command: bounded, and nothing is written.
@@ -256,4 +289,54 @@ fn caveat(diagnosis: &Diagnosis) -> Caveat {
 /// How long the first answer may take: a service that is scaled to zero needs some 20 s.
 fn cold_start(args: &DoctorArgs) -> Duration {
     args.connection.cold_start.unwrap_or(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stocktake::doctor::evidence::{Connection, ConnectionEnd};
+
+    #[test]
+    fn what_a_target_says_is_no_command_of_a_ci_system() {
+        let said =
+            "what answers speaks HTTP and no gRPC: 200 with text/##vso[task.complete result=Succeeded;]\n::error::x";
+        let line = line(said);
+        assert!(!line.contains("##vso[") && line.lines().count() == 1, "{line}");
+        assert!(line.starts_with("doctor: what answers"), "{line}");
+    }
+
+    #[test]
+    fn what_came_late_is_told_from_what_failed() {
+        let call = |status: &str| {
+            Some(Call {
+                method: "grpc.health.v1.Health/Check".to_owned(),
+                status: status.to_owned(),
+                layer: "application".to_owned(),
+                ..Call::default()
+            })
+        };
+        let with = |first: &str, health: &str, real: Option<&str>| {
+            let evidence = Evidence {
+                connection: Some(Connection {
+                    end: ConnectionEnd::Http2,
+                    text: String::new(),
+                    took_ms: 1.0,
+                }),
+                first: call(first),
+                health: call(health),
+                real: real.and_then(call),
+                ..Evidence::default()
+            };
+            let found = diagnose(&evidence);
+            let first = found
+                .first()
+                .map(|first| (first.id.clone(), of_time_alone(first, &evidence)));
+            first.unwrap_or_default()
+        };
+        let late = "DEADLINE_EXCEEDED";
+        assert_eq!(with(late, late, None), ("no-answer".to_owned(), true));
+        assert_eq!(with(late, "OK", None), ("cold-start".to_owned(), true));
+        assert_eq!(with("OK", "OK", Some(late)), ("service-fails".to_owned(), true));
+        assert_eq!(with("OK", "OK", Some("INTERNAL")), ("service-fails".to_owned(), false));
+    }
 }

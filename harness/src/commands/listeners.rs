@@ -5,7 +5,7 @@ use std::{
     env,
     io::{IsTerminal, Write},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 use stocktake::{
@@ -22,10 +22,7 @@ use stocktake::{
         record::RunRecord,
     },
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The screen and the log, and the clock of the events.
 pub struct Listeners {
@@ -117,19 +114,20 @@ impl Listeners {
 
 /// The first SIGINT or SIGTERM ends the run with what was judged; a second one ends the process.
 pub struct Interruption {
-    got: std::sync::Mutex<oneshot::Receiver<Exit>>,
+    got: Arc<OnceLock<Exit>>,
 }
 
 impl Interruption {
-    /// The exit of an interrupted run.
+    /// The exit of an interrupted run, however often it is asked.
     pub fn interrupted(&self) -> Option<Exit> {
-        self.got.lock().ok()?.try_recv().ok()
+        self.got.get().copied()
     }
 }
 
 /// Listens from now on.
 pub fn on_signal(engines: Vec<Arc<Engine>>) -> Interruption {
-    let (send, got) = oneshot::channel();
+    let got = Arc::new(OnceLock::new());
+    let first = Arc::clone(&got);
     tokio::spawn(async move {
         let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
             return;
@@ -140,16 +138,13 @@ pub fn on_signal(engines: Vec<Arc<Engine>>) -> Interruption {
                 _ = term.recv() => Exit::Terminated,
             }
         };
-        let first = next().await;
-        // The receiver lives as long as the run.
-        let _ = send.send(first);
+        // Nobody else sets it.
+        let _ = first.set(next().await);
         for engine in &engines {
             engine.interrupted.cancel();
         }
         let second = next().await;
         std::process::exit(second.code().into());
     });
-    Interruption {
-        got: std::sync::Mutex::new(got),
-    }
+    Interruption { got }
 }

@@ -15,6 +15,7 @@ mod tls;
 use super::evidence::{Call as CallSeen, Connection, ConnectionEnd, Evidence, Reflection};
 use crate::client::{Client, ConnectError, Protocol};
 use crate::schema::{Method, ReflectionError, Schema, reflect};
+use redact::Secrets;
 use std::time::{Duration, Instant};
 
 /// What to ask.
@@ -42,16 +43,17 @@ const SERVICES: usize = 50;
 /// seen so far.
 pub async fn examine<T>(order: &Order, until: impl Future<Output = T>) -> (Evidence, Option<T>) {
     let mut evidence = Evidence::default();
+    let secrets = Secrets::of(&order.client.manner().metadata);
     let cut = tokio::select! {
         biased;
-        () = walk(order, &mut evidence) => None,
+        () = walk(order, &secrets, &mut evidence) => None,
         why = until => Some(why),
     };
-    redact::redact(&mut evidence, &order.client.manner().metadata);
+    secrets.redact(&mut evidence);
     (evidence, cut)
 }
 
-async fn walk(order: &Order, evidence: &mut Evidence) {
+async fn walk(order: &Order, secrets: &Secrets, evidence: &mut Evidence) {
     let client = &order.client;
     let target = client.target();
     let manner = client.manner();
@@ -81,6 +83,7 @@ async fn walk(order: &Order, evidence: &mut Evidence) {
     let route = http::Route {
         address,
         manner: &manner,
+        secrets,
         within: order.step,
     };
     if let Err(error) = probed {
@@ -94,13 +97,13 @@ async fn walk(order: &Order, evidence: &mut Evidence) {
         }
         return;
     }
-    let first = calls::health(client, order.cold_start, true).await;
+    let first = calls::health(client, secrets, order.cold_start, true).await;
     evidence.serving = first.serving;
     evidence.first = Some(first.call);
     let (http2, http1, warm) = tokio::join!(
         http::over_http2(&route),
         http::over_http1(&route),
-        calls::warm(client, order.step)
+        calls::warm(client, secrets, order.step)
     );
     evidence.http2 = Some(http2);
     evidence.http1 = Some(http1);
@@ -113,12 +116,12 @@ async fn walk(order: &Order, evidence: &mut Evidence) {
             .push("reflection and a call of the service were not tried: no call is answered".to_owned());
         return;
     }
-    evidence.reflection = Some(reflection(client, order.step).await);
-    service(order, evidence).await;
+    evidence.reflection = Some(reflection(client, secrets, order.step).await);
+    service(order, secrets, evidence).await;
 }
 
 /// The service's own calls.
-async fn service(order: &Order, evidence: &mut Evidence) {
+async fn service(order: &Order, secrets: &Secrets, evidence: &mut Evidence) {
     let (method, wanted) = wanted(order);
     let listed = evidence
         .reflection
@@ -132,11 +135,11 @@ async fn service(order: &Order, evidence: &mut Evidence) {
         None => evidence.left_out.push(format!(
             "`{wanted}` has no unary method that is known to change nothing: none of its calls was tried"
         )),
-        Some(method) => evidence.real = Some(calls::read(&order.client, &method, order.step).await),
+        Some(method) => evidence.real = Some(calls::read(&order.client, secrets, &method, order.step).await),
     }
     let contract = order.schema.is_none() && evidence.real.as_ref().is_some_and(CallSeen::is_ok);
     if let Some(asked) = order.idle {
-        idle::watch(order, asked, contract, evidence).await;
+        idle::watch(order, secrets, (asked, contract), evidence).await;
     }
     match (order.pairs, contract) {
         (0, _) => {}
@@ -149,7 +152,7 @@ async fn service(order: &Order, evidence: &mut Evidence) {
                 .left_out
                 .push(format!("writes and reads were not tried: {why}"));
         }
-        (pairs, true) => evidence.pairs = Some(pairs::pairs(order, pairs).await),
+        (pairs, true) => evidence.pairs = Some(pairs::pairs(order, secrets, pairs).await),
     }
 }
 
@@ -168,15 +171,15 @@ fn wanted(order: &Order) -> (Option<Method>, String) {
     (found, service.or(services.into_iter().next()).unwrap_or_default())
 }
 
-async fn reflection(client: &Client, within: Duration) -> Reflection {
+async fn reflection(client: &Client, secrets: &Secrets, within: Duration) -> Reflection {
     let mut seen = Reflection::default();
     match reflect(client, within).await {
         Ok(schema) => {
             seen.services = schema.services();
             seen.services.truncate(SERVICES);
         }
-        Err(ReflectionError::NotOffered { reason }) => seen.not_offered = Some(shown(&reason)),
-        Err(error) => seen.error = Some(shown(&error.to_string())),
+        Err(ReflectionError::NotOffered { reason }) => seen.not_offered = Some(secrets.shown(&reason)),
+        Err(error) => seen.error = Some(secrets.shown(&error.to_string())),
     }
     seen
 }
@@ -212,28 +215,4 @@ fn end_of(error: &ConnectError) -> ConnectionEnd {
 
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-/// Characters of a foreign text that are kept.
-const SHOWN: usize = 200;
-
-/// A foreign text in one line, without control characters, cut.
-fn shown(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
-    if line.chars().count() > SHOWN {
-        shown.push('…');
-    }
-    shown
-}
-
-/// A header value as it is kept: without what follows `?` in an address, which may be a secret of a login.
-fn header(name: &str, value: &[u8]) -> (String, String) {
-    let text = String::from_utf8_lossy(value);
-    let text = match text.split_once('?') {
-        Some((address, _)) if name == "location" => format!("{address}?…"),
-        _ => text.into_owned(),
-    };
-    (name.to_owned(), shown(&text))
 }

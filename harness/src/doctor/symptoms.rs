@@ -326,6 +326,12 @@ pub const TABLE: &[Row] = &[
     ),
     row(&[8], "idle-cut", "a silent stream is cut", state::idle_cut),
     row(&[22], "split-state", "written here, not found there", state::split),
+    row(
+        &[],
+        "lost-writes",
+        "written on one replica, and not found on it",
+        state::lost,
+    ),
     row(&[], "pairs-failed", "writes and reads fail", state::pairs_failed),
     row(
         &[],
@@ -404,11 +410,13 @@ impl Evidence {
     fn answers(&self) -> bool {
         let reflection = self.reflection.as_ref();
         let described = reflection.is_some_and(|reflection| !reflection.services.is_empty());
-        let own = |call: &Call| {
-            let of_an_edge = edge::is_of_an_edge(call) || (call.status == "UNAVAILABLE" && self.is_cut_off());
-            call.layer == "application" && call.status != "DEADLINE_EXCEEDED" && !of_an_edge
-        };
-        described || self.calls().any(own)
+        described || self.calls().any(|call| self.is_own(call))
+    }
+
+    /// Whether the service itself ended a call.
+    fn is_own(&self, call: &Call) -> bool {
+        let of_an_edge = edge::is_of_an_edge(call) || (call.status == "UNAVAILABLE" && self.is_cut_off());
+        call.layer == "application" && call.status != "DEADLINE_EXCEEDED" && !of_an_edge
     }
 
     /// Whether a GET was answered by an edge that says that nothing stands behind it.

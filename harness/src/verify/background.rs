@@ -21,6 +21,10 @@ use tokio::time::{Instant, sleep};
 /// How long the first probe waits for the initial metadata. Many servers send none before the first message.
 const HEAD_START: Duration = Duration::from_millis(50);
 
+/// How long a message that is missing is waited for once all else has come, if `within` has so much left: a service that tells so late
+/// tells its readers nothing.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Messages that come within this time are judged together.
 const TOGETHER: Duration = Duration::from_millis(20);
 
@@ -312,9 +316,10 @@ impl<'a> CaseRun<'a> {
     }
 
     /// What is still missing may be on its way: the order is one of each product, and a busy target is slow, which breaks no
-    /// rule. So as long as something does not hold, each further message is listened to, up to the end of `within`. What
-    /// should not have come stays wrong, however long one listens.
+    /// rule. So as long as something does not hold, each further message is listened to, for [`GRACE`] and no longer than
+    /// `within`. What should not have come stays wrong, however long one listens.
     async fn listen_on(&self, step: &Step, wait: &Wait, streams: &[Stream], deadline: Instant) {
+        let deadline = deadline.min(Instant::now() + GRACE);
         for stream in streams {
             let wrong = |stream: &Stream| !self.judge_stream(&wait.expect, stream, step).mismatches.is_empty();
             loop {

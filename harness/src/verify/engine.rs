@@ -36,7 +36,7 @@ pub struct Options {
     pub jobs: usize,
     /// Streams open at once.
     pub stream_budget: usize,
-    /// Whether the target is this machine.
+    /// Whether the target is this machine, and where two are compared, the other one as well: both are to be asked the same.
     pub loopback: bool,
     /// Run read-only scenarios alone.
     pub read_only: bool,

@@ -8,6 +8,7 @@ use crate::support::{process, stocktake, tools};
 use cases::{CASES, Case};
 use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Mutex;
@@ -182,6 +183,67 @@ fn a_token_is_nowhere_to_be_read_and_a_run_is_rendered_again() {
         texts.push(read(&out));
     }
     assert!(texts.iter().all(|text| !text.contains("hunter2")));
+}
+
+/// Answers every request with what it was asked, over HTTP/1.1, and takes no other.
+fn parrot() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = vec![0; 8 << 10];
+            let n = stream.read(&mut asked).unwrap_or(0);
+            let said = String::from_utf8_lossy(&asked[..n]).replace("\r\n", "; ");
+            let length = said.len();
+            let answer = format!(
+                "HTTP/1.1 400 Bad Request\r\ncontent-length: {length}\r\nwww-authenticate: {said}\r\n\r\n{said}"
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn no_piece_of_a_long_token_is_said_back() {
+    // As long as one of Entra; every eight characters of it are there once.
+    let token: String = (0..125)
+        .map(|n| format!("{:08x}", 0x9e37_79b9_u32.wrapping_mul(n + 1)))
+        .collect();
+    assert_eq!(token.len(), 1_000);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let header = format!("authorization: Bearer {token}");
+    let arguments = ["doctor", &parrot(), "--header", &header, "--out", out.to_str().unwrap()];
+    let ended = stocktake::run(&arguments);
+    assert_eq!(ended.code, Some(3), "{}", ended.shown());
+    let mut texts = vec![ended.stdout, ended.stderr];
+    for name in ["run.json", "report.md", "index.html"] {
+        texts.push(std::fs::read_to_string(out.join(name)).unwrap());
+    }
+    assert!(texts[2].contains("authorization: [hidden]"), "{}", texts[2]);
+    for text in texts {
+        let seen = (0..125)
+            .map(|n| &token[n * 8..][..8])
+            .find(|piece| text.contains(piece));
+        assert_eq!(seen, None, "{text}");
+    }
+}
+
+#[test]
+fn a_target_that_is_slower_than_a_first_look_gets_no_diagnosis() {
+    let server = stocktake::serve(&["--simulate", "delay=2s"]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let more = ["--filter", "list_past_end*", "--protocol", "grpc"];
+    let arguments = [&["check", &server.address, "--out", out.to_str().unwrap()][..], &more].concat();
+    let ended = stocktake::run(&arguments);
+    assert_eq!(ended.code, Some(0), "{}", ended.shown());
+    let line = ended.stdout.lines().find(|line| line.starts_with("doctor: ")).unwrap();
+    assert!(line.contains("not every answer came within 1.5 s"), "{line}");
+    let record = stocktake::record(&out).unwrap();
+    let said = record.caveats.iter().find(|caveat| caveat.text.starts_with("doctor:"));
+    assert!(said.is_none(), "{said:?}");
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! End to end, through the real binary and on made-up peers.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod capacity;
 mod capacity_page;
 mod client;
 mod compare;
 mod contract;
 mod crash;
-mod deploy;
 mod doctor;
 mod editions;
 mod engine;
@@ -20,7 +18,6 @@ mod hostile;
 mod invalid;
 #[cfg(feature = "goose")]
 mod journeys;
-mod load;
 mod load_page;
 mod offer;
 mod openapi;
@@ -30,11 +27,11 @@ mod schema;
 mod secure;
 mod simulate;
 mod store;
+#[allow(dead_code, reason = "each program of tests uses its part")]
 mod support;
 mod targets;
 mod tidy;
 mod transcoder;
-mod verdicts;
 mod verify;
 mod wire;
 mod workload;

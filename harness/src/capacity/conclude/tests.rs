@@ -57,21 +57,41 @@ fn of(end: &End, stages: &[StageRecord], known: &Known) -> Conclusion {
     conclude(&search(), Some(end), None, stages, &objective(), known)
 }
 
+/// The lowest rate, which passed: a call takes so long there, and so long by the server's own count.
+fn passing(seen: f64, own: Option<f64>) -> StageRecord {
+    StageRecord {
+        rate: Some(50.0),
+        server_s: own,
+        service_s: Some(seen),
+        judged: StageJudged::Passed,
+        ..stage()
+    }
+}
+
 #[test]
 fn what_limits_follows_from_what_is_known_of_the_server() {
-    let cpus = Known {
-        cpus: Some(1.0),
+    let of_cpus = |cpus: f64, shared: bool| Known {
+        cpus: Some(cpus),
+        shared,
         ..known()
     };
+    let (one, eight, machine) = (of_cpus(1.0, false), of_cpus(8.0, false), of_cpus(8.0, true));
     for (cpu, own, known, limit, exit) in [
         (None, None, known(), "unknown", 0),
-        (Some(0.95), None, cpus.clone(), "cpu", 0),
-        (Some(0.1), Some(0.29), cpus.clone(), "waiting", 0),
-        (Some(0.7), Some(0.29), cpus.clone(), "latency", 0),
+        (Some(0.95), None, one.clone(), "cpu", 0),
+        (Some(0.1), Some(0.29), one.clone(), "waiting", 0),
+        (Some(0.7), Some(0.29), one.clone(), "latency", 0),
+        // One full core of eight waits for nothing; neither is it told from an edge, as a single thread queues before its clock.
+        (Some(1.0), Some(0.29), eight.clone(), "unknown", 0),
+        (Some(0.98), Some(0.02), eight.clone(), "unknown", 0),
+        (Some(2.5), Some(0.29), eight, "unknown", 0),
+        // A machine that others use too.
+        (Some(0.1), Some(0.29), machine.clone(), "unknown", 0),
+        (Some(7.5), Some(0.29), machine, "cpu", 0),
         // Replicas that have nothing to do behind something that is full.
-        (Some(0.1), Some(0.02), cpus, "edge", 4),
+        (Some(0.1), Some(0.02), one, "edge", 4),
     ] {
-        let made = of(&FOUND, &[failing(160.0, cpu, own)], &known);
+        let made = of(&FOUND, &[passing(0.021, Some(0.02)), failing(160.0, cpu, own)], &known);
         let bracket = made.bracket.unwrap();
         assert_eq!(
             (bracket.limit.as_str(), made.verdict.exit_code),
@@ -80,7 +100,99 @@ fn what_limits_follows_from_what_is_known_of_the_server() {
         );
         // What the edge carries is no capacity of a replica.
         assert_eq!(made.measured.is_some(), exit == 0);
+        let thread = cpu.is_some_and(|cpu: f64| (0.97..=1.0).contains(&cpu));
+        assert_eq!(
+            bracket.because.contains("a single thread?"),
+            thread,
+            "{}",
+            bracket.because
+        );
     }
+}
+
+/// 250 ms to another continent are no edge that is full.
+#[test]
+fn a_long_way_is_not_told_as_a_full_edge() {
+    let known = Known {
+        cpus: Some(1.0),
+        ..known()
+    };
+    // It answers in 20 ms, then in 50 ms; the way takes 250 ms both times.
+    let far = [passing(0.27, Some(0.02)), failing(160.0, Some(0.6), Some(0.05))];
+    assert_eq!(of(&FOUND, &far, &known).bracket.unwrap().limit, "latency");
+    // The way grows, and the server's own time does not.
+    let full = [passing(0.07, Some(0.05)), failing(160.0, Some(0.6), Some(0.05))];
+    let made = of(&FOUND, &full, &known);
+    assert_eq!(
+        (made.verdict.exit_code, made.bracket.unwrap().limit.as_str()),
+        (4, "edge")
+    );
+    // With nothing to compare with nothing is said of an edge.
+    for alone in [
+        vec![failing(160.0, Some(0.6), Some(0.05))],
+        vec![passing(0.07, None), failing(160.0, Some(0.6), Some(0.05))],
+    ] {
+        assert_eq!(of(&FOUND, &alone, &known).bracket.unwrap().limit, "latency");
+    }
+}
+
+/// 60 of 100 calls went to one of two that carries 150/s: together they hold 250/s, and are planned with as many.
+#[test]
+fn skew_is_taken_off_once() {
+    let known = Known {
+        replicas: 2,
+        skew: Some(1.2),
+        ..known()
+    };
+    let end = End::Found {
+        limit: 0,
+        crossing: Crossing {
+            best: 255.0,
+            low: 250.0,
+            high: 260.0,
+        },
+        interval: true,
+    };
+    let low = StageRecord {
+        rate: Some(250.0),
+        in_flight: 5.0,
+        ..stage()
+    };
+    let measured = of(&end, &[low], &known).measured.unwrap();
+    assert!((measured.passed - 150.0).abs() < 1e-9, "{measured:?}");
+    assert!((measured.failed.unwrap() - 156.0).abs() < 1e-9 && (measured.in_flight - 3.0).abs() < 1e-9);
+    let ask = crate::capacity::recommend::Ask {
+        peak: 200.0,
+        headroom: 1.0,
+        at_least: 1,
+        current: Some(crate::capacity::recommend::Current {
+            limits: crate::capacity::scaler::Limits::new(1, 2, 10),
+            size: None,
+        }),
+        ..Default::default()
+    };
+    let prices = crate::capacity::prices::Prices::embedded().unwrap();
+    let told = crate::capacity::recommend::recommend(&measured, &ask, &prices).unwrap();
+    assert!((told.planned - 125.0).abs() < 1e-9, "{}", told.planned);
+    assert!((told.today.unwrap().sustains - 250.0).abs() < 1e-9);
+}
+
+/// A configured ceiling is no measurement, and what replicas held together is not what one held.
+#[test]
+fn streams_that_are_allowed_are_not_streams_that_were_held() {
+    let allowed = Known {
+        streams_allowed: Some(20_000),
+        ..known()
+    };
+    let measured = of(&FOUND, &[passing(0.02, None)], &allowed).measured.unwrap();
+    assert_eq!((measured.streams, measured.streams_allowed), (None, Some(20_000)));
+    let held = Known {
+        replicas: 2,
+        streams: Some(501),
+        ..allowed
+    };
+    let measured = of(&FOUND, &[passing(0.02, None)], &held).measured.unwrap();
+    assert_eq!((measured.streams, measured.streams_allowed), (Some(250), Some(20_000)));
 }
 
 #[test]
@@ -174,4 +286,26 @@ fn points_add_up_their_stages() {
         (2, 1, Some(true))
     );
     assert!((points[1].strain - 40.0 / 3000.0 / 0.01).abs() < 1e-9);
+}
+
+#[test]
+fn too_few_requests_at_the_first_rate_are_no_failure_of_the_target() {
+    let made = of(&End::Short(50.0), &[], &known());
+    assert_eq!(made.verdict.exit_code, 4);
+    assert!(made.bracket.is_none() && made.measured.is_none());
+    // 10 / (0.001 x 50/s).
+    assert!(made.next[0].starts_with("--stage 200s"), "{:?}", made.next);
+}
+
+#[test]
+fn of_replicas_that_nobody_counted_nothing_is_said_of_one() {
+    let unknown = Known { replicas: 0, ..known() };
+    let made = of(&FOUND, &[failing(160.0, None, None)], &unknown);
+    assert!(made.measured.is_none());
+    assert!(
+        !made.verdict.sentence.contains("one replica"),
+        "{}",
+        made.verdict.sentence
+    );
+    assert!(made.bracket.is_some() && made.verdict.exit_code == 0);
 }

@@ -16,7 +16,7 @@ fn objective() -> ObjectiveRecord {
 }
 
 /// A capacity run of so many replicas, with its bracket.
-fn capacity(replicas: u32, low: f64, high: f64) -> CapacityRecord {
+pub(super) fn capacity(replicas: u32, low: f64, high: f64) -> CapacityRecord {
     let text = include_str!("record.json");
     let mut record: CapacityRecord = serde_json::from_str(text).unwrap();
     let each = f64::from(replicas);
@@ -43,7 +43,7 @@ fn capacity(replicas: u32, low: f64, high: f64) -> CapacityRecord {
 }
 
 /// A load run at one open rate, with this p99.
-fn load(rate: f64, p99: u64) -> LoadRecord {
+pub(super) fn load(rate: f64, p99: u64) -> LoadRecord {
     let mut record = load_sample::measured();
     record.workload.objective = None;
     let mut cell = record.cells[0].clone();
@@ -80,7 +80,7 @@ fn load(rate: f64, p99: u64) -> LoadRecord {
 fn a_capacity_run_counts_and_others_are_named_beside_it() {
     let (bracket, passed) = (capacity(1, 145.0, 156.0), load(100.0, 40_000_000));
     let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&passed))];
-    let gathered = gather(&runs, None).unwrap();
+    let gathered = gather(&runs, None, None).unwrap();
     let measured = gathered.measured.unwrap();
     assert_eq!((measured.passed, measured.failed), (145.0, Some(156.0)));
     assert_eq!(measured.from, ["a", "b"]);
@@ -92,7 +92,7 @@ fn a_capacity_run_counts_and_others_are_named_beside_it() {
 fn a_load_run_that_says_otherwise_is_told() {
     let (bracket, missed) = (capacity(1, 145.0, 156.0), load(100.0, 90_000_000));
     let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&missed))];
-    let gathered = gather(&runs, None).unwrap();
+    let gathered = gather(&runs, None, None).unwrap();
     assert!(
         gathered.caveats[0].text.contains("missed the objective at 100/s"),
         "{:?}",
@@ -104,35 +104,35 @@ fn a_load_run_that_says_otherwise_is_told() {
 fn load_runs_alone_bracket_too_and_say_what_is_missing() {
     let (low, high) = (load(100.0, 40_000_000), load(200.0, 90_000_000));
     let runs = [("a", Run::Load(&low)), ("b", Run::Load(&high))];
-    let measured = gather(&runs, Some(&objective())).unwrap().measured.unwrap();
+    let measured = gather(&runs, Some(&objective()), Some(1)).unwrap().measured.unwrap();
     assert_eq!((measured.passed, measured.failed), (100.0, Some(200.0)));
     assert!((measured.service_s - 0.02).abs() < 1e-9);
 
-    let only = gather(&runs[..1], Some(&objective())).unwrap();
+    let only = gather(&runs[..1], Some(&objective()), Some(1)).unwrap();
     assert_eq!(only.measured.unwrap().failed, None);
     assert!(only.next[0].contains("not where it stops"), "{:?}", only.next);
 
-    let none = gather(&runs[1..], Some(&objective())).unwrap();
+    let none = gather(&runs[1..], Some(&objective()), Some(1)).unwrap();
     assert!(none.measured.is_none() && none.next[0].contains("stocktake capacity"));
 }
 
 #[test]
 fn runs_of_one_kind_of_deployment_give_the_cautious_ends() {
     let (a, b) = (capacity(1, 145.0, 156.0), capacity(1, 149.0, 160.0));
-    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None).unwrap();
+    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None, None).unwrap();
     let measured = gathered.measured.unwrap();
     assert_eq!((measured.passed, measured.failed), (145.0, Some(160.0)));
     assert!(gathered.caveats.is_empty());
 
     let far = capacity(1, 300.0, 310.0);
-    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&far))], None).unwrap();
+    let gathered = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&far))], None, None).unwrap();
     assert!(gathered.caveats[0].text.contains("do not agree"));
 }
 
 #[test]
 fn brackets_of_several_numbers_of_replicas_are_kept_apart() {
     let (one, two) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));
-    let gathered = gather(&[("2", Run::Capacity(&two)), ("1", Run::Capacity(&one))], None).unwrap();
+    let gathered = gather(&[("2", Run::Capacity(&two)), ("1", Run::Capacity(&one))], None, None).unwrap();
     assert_eq!(gathered.brackets, [(2, 300.0, 312.0), (1, 145.0, 156.0)]);
     assert_eq!((gathered.replicas, gathered.measured.unwrap().passed), (1, 145.0));
 }
@@ -141,8 +141,65 @@ fn brackets_of_several_numbers_of_replicas_are_kept_apart() {
 fn other_objectives_are_not_mixed() {
     let (a, mut b) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));
     b.objective.latency[0].1 = 1;
-    let told = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None).unwrap_err();
+    let told = gather(&[("a", Run::Capacity(&a)), ("b", Run::Capacity(&b))], None, None).unwrap_err();
     assert!(told.contains("different objectives"), "{told}");
     let wanted = b.objective.clone();
-    assert!(gather(&[("a", Run::Capacity(&a))], Some(&wanted)).is_err());
+    assert!(gather(&[("a", Run::Capacity(&a))], Some(&wanted), None).is_err());
+}
+
+/// What ten replicas carry together is no capacity of one.
+#[test]
+fn load_runs_alone_are_shared_out_over_the_replicas_that_are_told() {
+    let (low, high) = (load(100.0, 40_000_000), load(120.0, 90_000_000));
+    let runs = [("a", Run::Load(&low)), ("b", Run::Load(&high))];
+    let two = gather(&runs, Some(&objective()), Some(2)).unwrap();
+    let one = gather(&runs, Some(&objective()), Some(1)).unwrap().measured.unwrap();
+    let measured = two.measured.unwrap();
+    assert_eq!((measured.passed, measured.failed), (50.0, Some(60.0)));
+    assert!(one.in_flight > 0.0 && (measured.in_flight - one.in_flight / 2.0).abs() < 1e-9);
+    assert_eq!(two.replicas, 2);
+    assert!(two.caveats[0].text.contains("taken for even"), "{:?}", two.caveats);
+
+    let untold = gather(&runs, Some(&objective()), None).unwrap();
+    assert!(untold.measured.is_none());
+    assert!(
+        untold.caveats[0].remedy.contains("--replicas N"),
+        "{:?}",
+        untold.caveats
+    );
+    assert!(untold.next[0].contains("--replicas N"), "{:?}", untold.next);
+}
+
+#[test]
+fn replicas_are_told_of_load_runs_alone() {
+    let (bracket, missed) = (capacity(2, 290.0, 300.0), load(200.0, 90_000_000));
+    let error = gather(&[("a", Run::Capacity(&bracket))], None, Some(2)).unwrap_err();
+    assert!(error.contains("--replicas"), "{error}");
+    // 200/s on two replicas are less than the 145 that each sustains; on one they are not.
+    let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&missed))];
+    assert_eq!(gather(&runs, None, Some(2)).unwrap().caveats.len(), 1);
+    assert_eq!(gather(&runs, None, Some(1)).unwrap().caveats.len(), 0);
+}
+
+/// The bracket of a full edge would tell of the edge.
+#[test]
+fn a_bracket_of_something_else_than_the_replicas_predicts_nothing() {
+    let (one, two) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));
+    let edge = CapacityRecord { measured: None, ..two };
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&edge))], None, None).unwrap();
+    assert_eq!(gathered.brackets, [(1, 145.0, 156.0)]);
+}
+
+#[test]
+fn rates_of_two_legs_are_not_put_together() {
+    let mut both = load(100.0, 40_000_000);
+    let mut rest = both.cells[0].sides[0].clone();
+    rest.leg = Leg::RestH1;
+    both.cells[0].sides.push(rest);
+    let error = gather(&[("a", Run::Load(&both))], Some(&objective()), Some(1)).unwrap_err();
+    assert!(error.contains("several protocol variants"), "{error}");
+    // Beside a capacity run its leg counts.
+    let bracket = capacity(1, 145.0, 156.0);
+    let runs = [("a", Run::Capacity(&bracket)), ("b", Run::Load(&both))];
+    assert_eq!(gather(&runs, None, None).unwrap().measured.unwrap().from, ["a", "b"]);
 }

@@ -54,7 +54,11 @@ fn signs() -> Signs {
 }
 
 fn of(stage: &StageRecord, signs: &Signs) -> (&'static str, String) {
-    match judge(stage, &objective(), signs) {
+    at(&objective(), stage, signs)
+}
+
+fn at(objective: &ObjectiveRecord, stage: &StageRecord, signs: &Signs) -> (&'static str, String) {
+    match judge(stage, objective, signs) {
         StageJudged::Passed => ("passed", String::new()),
         StageJudged::Failed { limit, .. } => ("failed", limit),
         StageJudged::Void { limit, .. } => ("void", limit),
@@ -140,6 +144,122 @@ fn what_the_generator_may_have_done_is_void() {
         ..signs()
     };
     assert_eq!(of(&stage(), &other), ("void", "replicas".to_owned()));
+}
+
+/// 100/s for 10 s, a timeout of 10 s, and one slot of a target that answers everything after 50 ms.
+#[test]
+fn slots_that_run_out_are_not_the_capacity_of_the_target() {
+    let quick = Signs {
+        service: vec![51_000_000],
+        ..signs()
+    };
+    let one = StageRecord {
+        sent: 400,
+        succeeded: 400,
+        failed: 600,
+        beyond: vec![990, 600],
+        throughput: 20.0,
+        slot_wait: 0.99,
+        ..stage()
+    };
+    let errors = ObjectiveRecord {
+        latency: Vec::new(),
+        errors: Some(0.01),
+    };
+    let loose = ObjectiveRecord {
+        latency: vec![(0.99, 30_000_000_000)],
+        errors: Some(0.01),
+    };
+    for tripped in [false, true] {
+        let signs = Signs {
+            tripped,
+            ..quick.clone()
+        };
+        for objective in [objective(), errors.clone(), loose.clone()] {
+            let made = at(&objective, &one, &signs);
+            assert_eq!(made, ("void", "connections".to_owned()), "{tripped} {objective:?}");
+        }
+    }
+    // Everything was sent in the end, late: with 800 slots and 2 s each no more than 400/s go through.
+    let late = StageRecord {
+        beyond: vec![0, 0],
+        throughput: 80.0,
+        slot_wait: 0.4,
+        ..stage()
+    };
+    for objective in [&errors, &loose] {
+        assert_eq!(at(objective, &late, &quick), ("void", "connections".to_owned()));
+        // A queue that no slot had a part in is the target's.
+        let own = StageRecord {
+            slot_wait: 0.0,
+            ..late.clone()
+        };
+        assert_eq!(at(objective, &own, &quick), ("failed", "backlog".to_owned()));
+        // What waited a little and was in time has passed.
+        let fine = StageRecord {
+            throughput: 100.0,
+            ..late.clone()
+        };
+        assert_eq!(at(objective, &fine, &quick).0, "passed");
+    }
+}
+
+/// A target that sheds load answers the rest quickly.
+#[test]
+fn what_the_target_refuses_is_its_own_failure() {
+    let objective = ObjectiveRecord {
+        latency: vec![(0.99, 60_000_000)],
+        errors: None,
+    };
+    let quick = Signs {
+        service: vec![20_000_000],
+        ..signs()
+    };
+    let sheds = StageRecord {
+        succeeded: 950,
+        failed: 50,
+        beyond: vec![50],
+        throughput: 95.0,
+        ..stage()
+    };
+    assert_eq!(at(&objective, &sheds, &quick), ("failed", "errors".to_owned()));
+    // Slots that wait beside it excuse nothing.
+    for tripped in [false, true] {
+        let waiting = StageRecord {
+            slot_wait: 0.3,
+            ..sheds.clone()
+        };
+        let signs = Signs {
+            tripped,
+            ..quick.clone()
+        };
+        assert_eq!(at(&objective, &waiting, &signs), ("failed", "errors".to_owned()));
+    }
+    // As many as the percentile leaves room for.
+    let few = StageRecord {
+        succeeded: 990,
+        failed: 10,
+        beyond: vec![10],
+        throughput: 99.0,
+        ..stage()
+    };
+    assert_eq!(at(&objective, &few, &quick).0, "passed");
+    // A target that takes no connection: nothing of it was sent.
+    let away = StageRecord {
+        sent: 300,
+        succeeded: 300,
+        failed: 700,
+        beyond: vec![700],
+        throughput: 30.0,
+        slot_wait: 0.3,
+        ..stage()
+    };
+    let lost = Signs {
+        lost: 700,
+        tripped: true,
+        ..quick
+    };
+    assert_eq!(at(&objective, &away, &lost), ("failed", "errors".to_owned()));
 }
 
 #[test]

@@ -11,6 +11,17 @@ use serde::{Deserialize, Serialize};
 /// The concurrency of the calibration: the default of the platform, so that little load does.
 pub const CALIBRATION_CONCURRENCY: u32 = 10;
 
+/// What the calibration sends: reading alone, so that it asks for no leave to write, leaves nothing behind, and holds while replicas come
+/// that keep products of their own.
+const WORKLOAD: &str = "deploy/azure/read.yaml";
+
+/// Connections of the calibration, and calls at once on each: together more than twice the calls in flight that it plans with, so that
+/// the generator holds none back.
+const CONNECTIONS: u32 = 8;
+
+/// As above.
+const STREAMS: u32 = 8;
+
 /// The longest grace period that can be set.
 const LONGEST_GRACE_S: f64 = 600.0;
 
@@ -58,9 +69,12 @@ pub(super) fn calibration() -> Calibration {
     )];
     for run in &runs {
         steps.push(format!(
-            "let it answer late, by serve --simulate delay={}ms, run stocktake load https://$FQDN --legs grpc --rate {} --duration 3m, and after 2 minutes read the metric Replicas: {} where the platform counts {}, {} where it counts {}",
+            "let it answer late, by serve --simulate delay={}ms, and run in a checkout of stocktake: {}",
             run.delay_ms,
-            run.rate,
+            load(run),
+        ));
+        steps.push(format!(
+            "after 2 minutes of that read the metric Replicas: {} where the platform counts {}, {} where it counts {}; that its objective is missed is meant, since the answers are late",
             run.by_rate,
             Reading::Rate.words(),
             run.by_in_flight,
@@ -68,6 +82,14 @@ pub(super) fn calibration() -> Calibration {
         ));
     }
     Calibration { steps, runs }
+}
+
+/// The load of one of the two runs: one round, with room for all the calls in flight.
+fn load(run: &CalibrationRun) -> String {
+    format!(
+        "stocktake load https://$FQDN --workload {WORKLOAD} --legs grpc --rate {} --duration 3m --rounds 1 --connections {CONNECTIONS} --streams-per-connection {STREAMS}",
+        run.rate
+    )
 }
 
 /// One command. `$APP` and `$RG` are the reader's.
@@ -112,4 +134,37 @@ pub(super) fn bicep(limits: Limits, size: Option<Size>) -> String {
 /// `1.0Gi`.
 fn gibibytes(size: Size) -> String {
     format!("{:?}Gi", size.memory)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+    use std::time::Duration;
+
+    /// What is printed is typed as it stands: it has to be a command line, and one that keeps the calls in flight.
+    #[test]
+    fn the_calibration_that_is_printed_can_be_typed_and_holds_its_calls_in_flight() {
+        let calibration = calibration();
+        assert_eq!(calibration.runs.len(), 2);
+        for (run, step) in calibration.runs.iter().zip(calibration.steps[1..].chunks(2)) {
+            let line = load(run);
+            assert!(step[0].ends_with(&format!(": {line}")), "{step:?}");
+            let Command::Load(args) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+                panic!("{line}");
+            };
+            assert_eq!((args.rate, args.rounds), (Some(run.rate), Some(1)));
+            assert_eq!(args.duration, Some(Duration::from_secs(180)));
+            assert_eq!(args.legs, ["grpc"]);
+            let slots = args.connections.unwrap() * args.streams_per_connection.unwrap();
+            let in_flight = run.rate * run.delay_ms as f64 / 1000.0;
+            assert!(slots as f64 >= 2.0 * in_flight, "{slots} slots, {in_flight} in flight");
+            // Without --allow-writes a workload that writes is refused.
+            let read_only = include_str!("../../../../deploy/azure/read.yaml");
+            assert!(WORKLOAD == args.workload && !args.allow_writes);
+            assert!(read_only.lines().any(|line| line == "effects: read-only"));
+        }
+    }
 }

@@ -148,11 +148,11 @@ fn streams(ground: &Ground<'_>) -> Option<Candidate> {
         replicas: u32::try_from(open.div_ceil(each)).unwrap_or(u32::MAX),
         binding: "open streams",
         because: format!(
-            "ceil({} / {}), which the HTTP rule does not see",
+            "ceil({} / {}), the most that a replica was seen to hold; the HTTP rule does not see them",
             count(open),
             count(each)
         ),
-        changes: "fewer streams, or an app of their own for them",
+        changes: "a run of `stocktake capacity` with more --streams, fewer streams, or an app of their own for them",
     })
 }
 

@@ -437,3 +437,28 @@ fn limits_that_lose_requests_under_traffic_say_so() {
         warning.remedy
     );
 }
+
+#[test]
+fn streams_that_are_allowed_and_not_tried_count_for_nothing() {
+    let allowed = Measured {
+        streams_allowed: Some(20_000),
+        ..measured()
+    };
+    let with = told(
+        &allowed,
+        &Ask {
+            streams: Some(80_000),
+            ..ask()
+        },
+    );
+    assert_eq!(short(&with, Subject::MinReplicas).2, "redundancy");
+    let warned = with
+        .warnings
+        .iter()
+        .find(|one| one.text.contains("was not measured; it is set to allow 20,000"));
+    assert!(
+        warned.is_some_and(|one| one.remedy.contains("--streams N")),
+        "{:?}",
+        with.warnings
+    );
+}

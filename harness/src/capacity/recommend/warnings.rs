@@ -3,7 +3,7 @@
 use super::{ASSUMED_START_S, Current, GRACE_S, Ground, Today, Warning, lines, size};
 use crate::{
     capacity::scaler::{Limits, METRIC_S, Reading, Scaler, saturation},
-    numbers::{plural, rate},
+    numbers::{count, plural, rate},
 };
 
 /// Looks of the scaler after which a peak should be served.
@@ -91,9 +91,15 @@ pub(super) fn warnings(
     }
     if let Some(streams) = ask.streams {
         if measured.streams.is_none() {
+            let allowed = measured.streams_allowed.map_or_else(String::new, |allowed| {
+                format!(
+                    "; it is set to allow {}, which says nothing of what it carries",
+                    count(allowed)
+                )
+            });
             warn(
-                format!("{streams} streams are to be open, and how many a replica carries was not measured"),
-                "measure the streams of a replica; until then no number here accounts for them",
+                format!("{streams} streams are to be open, and how many a replica carries was not measured{allowed}"),
+                "run `stocktake capacity` with --streams N, as many as a replica shall hold; until then no number here accounts for them",
             );
         } else {
             warn(

@@ -77,6 +77,48 @@ fn the_first_rate_that_fails_is_doom() {
     assert_eq!((tried.len(), end), (2, End::Doomed));
 }
 
+/// At 50/s for half a second 25 requests are due: one slow one among them is more than 1 %, and says nothing.
+#[test]
+fn a_first_rate_that_fails_by_a_few_requests_is_no_doom() {
+    let of = |requests: f64, beyond: f64, judged: Judged| {
+        let mut search = Search::new(settings());
+        for _ in 0..2 {
+            search.take(&Seen {
+                requests,
+                beyond: vec![beyond],
+                judged,
+            });
+        }
+        search.next()
+    };
+    assert_eq!(of(25.0, 1.0, Judged::Failed), Next::End(End::Short(50.0)));
+    assert_eq!(of(499.0, 6.0, Judged::Failed), Next::End(End::Short(50.0)));
+    assert_eq!(of(500.0, 6.0, Judged::Failed), Next::End(End::Doomed));
+    // So many of so few are no chance, and a queue that grows has a test of its own.
+    assert_eq!(of(25.0, 20.0, Judged::Failed), Next::End(End::Doomed));
+    assert_eq!(of(25.0, 0.0, Judged::Failed), Next::End(End::Doomed));
+    assert!((least(&[0.01, 0.001]) - 10_000.0).abs() < 1e-6);
+}
+
+/// Whatever noise there is, and wherever just below the highest rate the target stops.
+#[test]
+fn no_stage_is_above_the_highest_rate() {
+    for (most, stops) in [(300.0, 299.0), (300.0, 285.0), (400.0, 396.0), (1000.0, 800.0)] {
+        let settings = Settings { most, ..settings() };
+        for width in [3.0, 30.0, 60.0] {
+            let share = |rate: f64| 0.01 * ((rate - stops) / width).exp().min(90.0);
+            let (tried, end) = played(settings.clone(), &share);
+            let confirmed = tried.iter().filter(|(_, why)| *why == Why::Confirm);
+            assert!(
+                confirmed.count() >= CONFIRMATION || end == End::Ceiling(most),
+                "{end:?}"
+            );
+            let highest = tried.iter().map(|(rate, _)| *rate).fold(0.0, f64::max);
+            assert!(highest <= most * (1.0 + 1e-12), "{most} {stops} {width}: {highest}");
+        }
+    }
+}
+
 #[test]
 fn the_highest_rate_is_tried_and_ends_the_search() {
     let most = Settings {

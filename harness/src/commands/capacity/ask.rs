@@ -68,6 +68,11 @@ impl Question {
         Ok(Question { ask, play, prices })
     }
 
+    /// Whether a recommendation is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.ask.is_some()
+    }
+
     /// The answer; `Ok(None)` where nothing was asked.
     ///
     /// # Errors

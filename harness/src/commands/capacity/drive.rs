@@ -25,7 +25,7 @@ use stocktake::{
         pacer::{Kind, Stage},
         record::ObjectiveRecord,
         recorder::Window,
-        sample::RoundEnd,
+        sample::{Outcome, RoundEnd},
         summary::{self, Conditions, Place, Rounds},
         workload::Cell,
     },
@@ -218,6 +218,7 @@ impl Driver {
             service: self.percentiles(&all.service),
             void: round.void.filter(|_| round.succeeded + round.failed > 0),
             tripped: played.tripped,
+            lost: all.outcomes.get(&Outcome::Lost).copied().unwrap_or_default(),
             replicas: None,
         };
         Ok((stage, signs))

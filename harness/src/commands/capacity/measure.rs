@@ -19,13 +19,13 @@ use stocktake::{
         conclude::Cut,
         judge,
         record::{Phase, ScalabilityRecord, StageJudged, StageRecord},
-        search::{End, Judged, Next, Search, Seen, Why},
+        search::{End, Judged, Next, Search, Seen, Why, least},
         usl,
     },
     cli::CapacityArgs,
     client::{Client, Protocol},
     exit::Exit,
-    load::record::ObjectiveRecord,
+    load::{record::ObjectiveRecord, workload::MOST_REQUESTS},
     report::console::capacity as console,
 };
 
@@ -34,6 +34,19 @@ const THERE: Duration = Duration::from_secs(5);
 
 /// The shortest step of a closed loop.
 const STEP: Duration = Duration::from_secs(1);
+
+/// A stage that has to be longer than was asked for, to have enough requests, is so many times as long at most.
+const LONGER: u32 = 4;
+
+/// As long as it takes for ten requests beyond each limit to be allowed at this rate, within bounds.
+fn long_enough(asked: Duration, allowed: &[f64], rate: f64) -> Duration {
+    let longest = (asked * LONGER).min(seconds(MOST_REQUESTS / (rate * 1.2)));
+    asked.max(seconds(least(allowed) / rate).min(longest))
+}
+
+fn seconds(length: f64) -> Duration {
+    Duration::try_from_secs_f64(length).unwrap_or(Duration::MAX)
+}
 
 /// A run under way.
 pub struct Run<'a> {
@@ -55,14 +68,15 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Plays what the search asks for, until there is an end or something cuts it short.
     pub async fn search(&mut self, search: &mut Search) -> Result<Option<End>, Refusal> {
+        let allowed = judge::allowed(self.objective);
         loop {
             let (rate, why) = match search.next() {
                 Next::End(end) => return Ok(Some(end)),
                 Next::Play(rate, why) => (rate, why),
             };
             let (phase, length) = match why {
-                Why::Explore => (Phase::Explore, self.args.stage),
-                Why::Bisect => (Phase::Bisect, self.args.stage),
+                Why::Explore => (Phase::Explore, long_enough(self.args.stage, &allowed, rate)),
+                Why::Bisect => (Phase::Bisect, long_enough(self.args.stage, &allowed, rate)),
                 Why::Confirm => (Phase::Confirm, self.args.confirm),
             };
             let Some(stage) = self.stage(phase, Asked::Rate(rate), length).await? else {
@@ -177,5 +191,29 @@ impl Run<'_> {
             fit,
             note: (!notes.is_empty()).then(|| notes.join("; ")),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_long_enough_for_ten_requests_beyond_a_limit() {
+        let asked = Duration::from_secs(10);
+        // 10 / (0.01 x 50/s); 10 / (0.01 x 100/s); far above it; far below it.
+        for (allowed, rate, length) in [
+            (0.01, 50.0, 20),
+            (0.01, 100.0, 10),
+            (0.01, 5000.0, 10),
+            (0.001, 50.0, 40),
+        ] {
+            let made = long_enough(asked, &[allowed, 0.5], rate);
+            assert_eq!(made.as_secs_f64().round() as u64, length, "{allowed} {rate}");
+        }
+        // No more requests than a stage may have, and no shorter than asked for.
+        let many = long_enough(asked, &[1e-9], 1e6);
+        assert!(many.as_secs_f64() * 1e6 * 1.2 <= MOST_REQUESTS * 1.001, "{many:?}");
+        assert_eq!(long_enough(asked, &[1e-9], 1e7), asked);
     }
 }

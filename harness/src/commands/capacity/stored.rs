@@ -42,8 +42,8 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
         Some(text) => Some(objective::parse(text).map_err(|text| Refusal::input(format!("--objective: {text}")))?),
         None => None,
     };
-    let gathered =
-        gather::gather(&of_runs, wanted.as_ref()).map_err(|text| Refusal::input(format!("--from: {text}")))?;
+    let gathered = gather::gather(&of_runs, wanted.as_ref(), args.replicas);
+    let gathered = gathered.map_err(|text| Refusal::input(format!("--from: {text}")))?;
     let Gathered {
         measured,
         objective,
@@ -84,6 +84,12 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
             ..none("too little data: none of these runs says what a replica sustains")
         },
     };
+    let mut options: Vec<(String, String)> = args
+        .from
+        .iter()
+        .map(|path| ("from".to_owned(), path.display().to_string()))
+        .collect();
+    options.extend(args.replicas.map(|n| ("replicas".to_owned(), n.to_string())));
     let now = chrono::DateTime::<chrono::Utc>::from(began.1);
     let folder = begin::folder(&args.output, &now, "capacity")?;
     let mut record = CapacityRecord {
@@ -97,11 +103,7 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
         replicas,
         host: begin::host(),
         generator: None,
-        options: args
-            .from
-            .iter()
-            .map(|path| ("from".to_owned(), path.display().to_string()))
-            .collect(),
+        options,
         objective,
         stages: Vec::new(),
         points: Vec::new(),

@@ -15,7 +15,22 @@ const OPEN: Duration = Duration::from_secs(10);
 /// For memory to settle once all are open.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Bytes of memory of each of so many streams.
+/// Messages of a stream that are skipped to see whether it ended.
+const SKIP: usize = 100;
+
+/// Whether a stream is over by now; what it has to say is skipped.
+async fn ended(stream: &mut OpenCall) -> bool {
+    for _ in 0..SKIP {
+        match timeout(Duration::ZERO, stream.next()).await {
+            Ok(Arrival::End(_)) => return true,
+            Ok(Arrival::Headers(_) | Arrival::Message(_)) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Bytes of memory of each of so many streams, all of which were open at once.
 ///
 /// # Errors
 /// Why that is not known, in words.
@@ -47,6 +62,15 @@ pub async fn measure(under: &Under<'_>, watch: &Watch, count: usize) -> Result<u
     }
     tokio::time::sleep(SETTLE).await;
     let after = watch.memory().await.ok_or("its memory is not known")?;
+    let mut over = 0;
+    for stream in &mut open {
+        over += usize::from(ended(stream).await);
+    }
+    if over > 0 {
+        return Err(format!(
+            "{over} of {count} streams ended while they were to be held open"
+        ));
+    }
     for stream in open {
         drop(stream.cancel());
     }

@@ -1,11 +1,15 @@
 //! What is known of the replicas beside the load: who answers, and what their metrics say.
 
 use crate::commands::{Refusal, load::targets::Under};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use stocktake::{
     capacity::metrics::{self, Between, Metrics},
     client::{Call, Client, Protocol, collect, fetch},
-    schema::Method,
+    report::escape::visible,
+    schema::{Method, Schema},
 };
 
 /// For one call, and for a page of metrics.
@@ -17,10 +21,30 @@ const ASK: usize = 24;
 /// Calls between two stages that find out who is new.
 const LOOK: usize = 4;
 
+/// So many calls for each replica miss one of three in a thousand times, where a balancer draws: n (1 - 1/n)^(8n) is below n / e^8.
+const EACH: usize = 8;
+
+/// Answers without a name, one after the other, that say that nobody names itself.
+const NAMELESS: usize = 4;
+
+/// For all calls at one time: a target that hangs is not waited for again and again.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Who answered.
+#[derive(Debug, Default)]
+struct Heard {
+    ids: BTreeSet<String>,
+    /// Answers that named a replica.
+    named: usize,
+    /// Calls.
+    asked: usize,
+}
+
 /// Who answers, and what they say of themselves.
 pub struct Watch {
     client: Client,
-    method: Method,
+    /// What is called; `None` where the target offers nothing that can be asked over this protocol.
+    method: Option<Method>,
     protocol: Protocol,
     header: String,
     /// At the begin; empty where nobody names a replica.
@@ -37,43 +61,46 @@ impl Watch {
     /// # Errors
     /// Metrics that were named and cannot be read.
     pub async fn new(under: &Under<'_>, header: &str, urls: Vec<String>, protocol: Protocol) -> Result<Watch, Refusal> {
+        let method = match protocol {
+            // Every server of gRPC answers it, were it by UNIMPLEMENTED.
+            Protocol::Grpc => Some(under.schema.undescribed("grpc.health.v1.Health", "Check")),
+            Protocol::Rest => reading(&under.schema),
+        };
         let mut watch = Watch {
             client: under.client.clone(),
-            // Every server of gRPC answers it, were it by UNIMPLEMENTED; over REST it is a path that nobody has.
-            method: under.schema.undescribed("grpc.health.v1.Health", "Check"),
-            protocol: Protocol::Grpc,
+            method,
+            protocol,
             header: header.to_ascii_lowercase(),
             ids: BTreeSet::new(),
             urls,
             first: Vec::new(),
             last: Vec::new(),
         };
-        if protocol == Protocol::Grpc {
-            watch.ids = watch.ask(ASK).await;
-        }
-        watch.protocol = protocol;
+        watch.ids = watch
+            .ask(|heard| heard.asked >= ASK.max(EACH * heard.ids.len()))
+            .await
+            .ids;
         watch.first = watch.read().await.map_err(Refusal::input)?;
         watch.last = watch.first.clone();
         Ok(watch)
     }
 
-    /// Replicas that name themselves, or that have metrics; 1 where nothing is known.
-    pub fn replicas(&self) -> u32 {
-        let seen = self.ids.len().max(self.urls.len()).max(1);
-        u32::try_from(seen).unwrap_or(u32::MAX)
+    /// Replicas that name themselves, or that have metrics; `None` where nothing is known.
+    pub fn replicas(&self) -> Option<u32> {
+        let seen = self.ids.len().max(self.urls.len());
+        (seen > 0).then(|| u32::try_from(seen).unwrap_or(u32::MAX))
     }
 
-    /// Who answers now and did not at the begin, in words.
+    /// Who answers now and did not at the begin, or did and does no more, in words.
     pub async fn changed(&self) -> Option<String> {
         if self.ids.is_empty() {
             return None;
         }
-        let now = self.ask(LOOK).await;
-        let new = now.difference(&self.ids).next()?;
-        Some(format!(
-            "replica {} answers, which was not there at the begin",
-            stocktake::report::escape::visible(new)
-        ))
+        let enough = |heard: &Heard| {
+            let all = self.ids.is_subset(&heard.ids);
+            heard.asked >= LOOK && (all || heard.asked >= EACH * self.ids.len())
+        };
+        change(&self.ids, &self.ask(enough).await)
     }
 
     /// What the replicas did since the last time. A page that cannot be read now says nothing.
@@ -99,7 +126,7 @@ impl Watch {
     pub fn skew(&self) -> Option<f64> {
         match self.urls.len() {
             0 => None,
-            1 => (self.replicas() == 1).then_some(1.0),
+            1 => (self.replicas() == Some(1)).then_some(1.0),
             _ => metrics::between(&self.first, &self.last).skew,
         }
     }
@@ -113,35 +140,101 @@ impl Watch {
         let mut all = Vec::new();
         for url in &self.urls {
             let text = fetch::text(url, WITHIN).await;
-            let text =
-                text.map_err(|why| format!("--metrics-url {}: {why}", stocktake::report::escape::visible(url)))?;
+            let text = text.map_err(|why| format!("--metrics-url {}: {why}", visible(url)))?;
             all.push(metrics::parse(&text));
         }
         Ok(all)
     }
 
-    async fn ask(&self, times: usize) -> BTreeSet<String> {
-        let mut ids = BTreeSet::new();
-        if self.protocol != Protocol::Grpc {
-            return ids;
-        }
-        for _ in 0..times {
+    /// Asks until it is enough; no longer where nobody names itself or answers take too long.
+    async fn ask(&self, enough: impl Fn(&Heard) -> bool) -> Heard {
+        let mut heard = Heard::default();
+        let Some(method) = &self.method else { return heard };
+        let began = Instant::now();
+        while !enough(&heard) && began.elapsed() < PATIENCE {
+            if heard.named == 0 && heard.asked >= NAMELESS {
+                break;
+            }
             let call = Call {
-                method: self.method.clone(),
+                method: method.clone(),
                 protocol: self.protocol,
                 metadata: Vec::new(),
                 deadline: WITHIN,
                 fresh_connection: true,
                 small_window: false,
             };
-            let request = self.method.input.new_message();
+            let request = method.input.new_message();
             let answer = collect(self.client.open(&call).await, vec![request]).await;
             let named = answer
                 .headers
                 .get(&self.header)
                 .or_else(|| answer.trailers.get(&self.header));
-            ids.extend(named.map(str::to_owned));
+            heard.asked += 1;
+            heard.named += usize::from(named.is_some());
+            heard.ids.extend(named.map(str::to_owned));
         }
-        ids
+        heard
+    }
+}
+
+/// A method that a GET without any argument calls.
+fn reading(schema: &Schema) -> Option<Method> {
+    let services = schema.services();
+    let mut methods = services.iter().flat_map(|service| schema.service_methods(service));
+    methods.find(|method| {
+        let made = method.http_request(&method.input.new_message());
+        !method.client_streaming && !method.server_streaming && made.is_ok_and(|made| made.verb == "GET")
+    })
+}
+
+/// How those who answer now differ from those at the begin, in words. One that is missed is gone only where so many answered that
+/// it would have been among them.
+fn change(first: &BTreeSet<String>, now: &Heard) -> Option<String> {
+    if let Some(new) = now.ids.difference(first).next() {
+        return Some(format!(
+            "replica {} answers, which was not there at the begin",
+            visible(new)
+        ));
+    }
+    let gone = first.difference(&now.ids).next()?;
+    (now.named >= EACH * first.len()).then(|| {
+        format!(
+            "replica {} answers no more, which was there at the begin",
+            visible(gone)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn replicas_that_come_or_go_are_seen() {
+        let first = ids(&["a", "b"]);
+        let now = |names: &[&str], named| {
+            let heard = Heard {
+                ids: ids(names),
+                named,
+                asked: named,
+            };
+            change(&first, &heard)
+        };
+        assert_eq!(now(&["a", "b"], 4), None);
+        assert!(now(&["a", "c"], 4).is_some_and(|why| why.contains("replica c answers, which was not")));
+        assert!(now(&["a"], 16).is_some_and(|why| why.contains("replica b answers no more")));
+        // A few answers, or none, say nothing of one that is not among them.
+        assert_eq!(now(&["a"], 15), None);
+        assert_eq!(now(&[], 0), None);
+    }
+
+    #[test]
+    fn over_rest_a_method_is_asked_that_needs_nothing_and_changes_nothing() {
+        let method = reading(&Schema::built_in()).map(|method| method.name);
+        assert_eq!(method.as_deref(), Some("ListProducts"));
     }
 }

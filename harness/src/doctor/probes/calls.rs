@@ -1,7 +1,8 @@
 //! Calls: health, and one of the service that changes nothing.
 
 use super::super::evidence::{Call as Seen, KEPT};
-use super::{header, ms, shown};
+use super::ms;
+use super::redact::Secrets;
 use crate::client::{Call, Client, Layer, Observation, Protocol, collect};
 use crate::schema::{DynMsg, FieldValue, Method, Schema};
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(super) async fn ask(client: &Client, call: &Call, message: DynMsg) -> Observ
 }
 
 /// `Health/Check` of the whole server.
-pub(super) async fn health(client: &Client, deadline: Duration, fresh: bool) -> Health {
+pub(super) async fn health(client: &Client, secrets: &Secrets, deadline: Duration, fresh: bool) -> Health {
     let schema = Schema::built_in();
     let Some(method) = schema.method("grpc.health.v1.Health", "Check") else {
         // Well-known services are always there.
@@ -54,19 +55,19 @@ pub(super) async fn health(client: &Client, deadline: Duration, fresh: bool) -> 
         _ => None,
     };
     Health {
-        call: of(&call, &seen),
+        call: of(&call, &seen, secrets),
         serving,
     }
 }
 
 /// The fastest of some calls of `Health/Check` on the shared connection; the first where that one fails.
-pub(super) async fn warm(client: &Client, deadline: Duration) -> Health {
-    let mut best = health(client, deadline, false).await;
+pub(super) async fn warm(client: &Client, secrets: &Secrets, deadline: Duration) -> Health {
+    let mut best = health(client, secrets, deadline, false).await;
     for _ in 1..WARM {
         if best.call.layer != "application" {
             break;
         }
-        let next = health(client, deadline, false).await;
+        let next = health(client, secrets, deadline, false).await;
         if next.call.status == best.call.status && next.call.took_ms < best.call.took_ms {
             best = next;
         }
@@ -75,28 +76,28 @@ pub(super) async fn warm(client: &Client, deadline: Duration) -> Health {
 }
 
 /// One call of the service, with an empty request.
-pub(super) async fn read(client: &Client, method: &Method, deadline: Duration) -> Seen {
+pub(super) async fn read(client: &Client, secrets: &Secrets, method: &Method, deadline: Duration) -> Seen {
     let call = call(method, deadline, false);
     let seen = ask(client, &call, method.input.new_message()).await;
-    of(&call, &seen)
+    of(&call, &seen, secrets)
 }
 
 /// As evidence.
-pub(super) fn of(call: &Call, seen: &Observation) -> Seen {
+fn of(call: &Call, seen: &Observation, secrets: &Secrets) -> Seen {
     let value = |name: &str| seen.headers.get(name).or_else(|| seen.trailers.get(name));
     let mut headers: Vec<(String, String)> = KEPT
         .iter()
-        .filter_map(|name| Some(header(name, value(name)?.as_bytes())))
+        .filter_map(|name| Some(secrets.header(name, value(name)?.as_bytes())))
         .collect();
     if let Some(kind) = &seen.http.content_type
         && !headers.iter().any(|(name, _)| name == "content-type")
     {
-        headers.insert(0, header("content-type", kind.as_bytes()));
+        headers.insert(0, secrets.header("content-type", kind.as_bytes()));
     }
     Seen {
         method: call.method.full_name(),
         status: seen.status.code.name().to_owned(),
-        message: shown(&seen.status.message),
+        message: secrets.shown(&seen.status.message),
         layer: layer(seen.layer).to_owned(),
         http_status: seen.http.status,
         headers,

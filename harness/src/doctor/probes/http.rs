@@ -1,8 +1,9 @@
 //! Plain GETs over HTTP/2 and HTTP/1.1, to the authority of the calls.
 
 use super::super::evidence::{Exchange, Http2, KEPT};
+use super::redact::Secrets;
 use super::tap::{Frames, Tap};
-use super::{header, ms, shown, tls};
+use super::{ms, tls};
 use crate::client::{AGENT, Manner, add};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri};
@@ -26,6 +27,7 @@ const FIELDS: usize = 64;
 pub(super) struct Route<'a> {
     pub address: SocketAddr,
     pub manner: &'a Manner,
+    pub secrets: &'a Secrets,
     pub within: Duration,
 }
 
@@ -74,7 +76,7 @@ pub(super) async fn over_http2(route: &Route<'_>) -> Http2 {
     let began = Instant::now();
     let failed = |error: String| Http2 {
         get: Exchange {
-            error: Some(shown(&error)),
+            error: Some(route.secrets.shown(&error)),
             took_ms: ms(began.elapsed()),
             ..Exchange::default()
         },
@@ -84,7 +86,7 @@ pub(super) async fn over_http2(route: &Route<'_>) -> Http2 {
         Ok(stream) => stream,
         Err(error) => return failed(error),
     };
-    let (tap, frames) = Tap::new(stream);
+    let (tap, frames) = Tap::new(stream, route.secrets);
     let answered = timeout(route.within, get_http2(route, tap, began)).await;
     let mut seen = match answered {
         Ok(Ok(get)) => Http2 {
@@ -121,7 +123,7 @@ async fn get_http2<S: Stream + 'static>(route: &Route<'_>, stream: S, began: Ins
         let (head, mut body) = response.await?.into_parts();
         let mut exchange = Exchange {
             status: head.status.as_u16(),
-            headers: kept(|name| head.headers.get(name).map(HeaderValue::as_bytes)),
+            headers: kept(route.secrets, |name| head.headers.get(name).map(HeaderValue::as_bytes)),
             took_ms: ms(began.elapsed()),
             ..Exchange::default()
         };
@@ -135,7 +137,7 @@ async fn get_http2<S: Stream + 'static>(route: &Route<'_>, stream: S, began: Ins
                 break;
             }
         }
-        exchange.body = shown(&String::from_utf8_lossy(&excerpt));
+        exchange.body = route.secrets.shown(&String::from_utf8_lossy(&excerpt));
         Ok(exchange)
     };
     let mut asked = std::pin::pin!(asked);
@@ -160,16 +162,16 @@ fn uri(route: &Route<'_>) -> Uri {
         .unwrap_or_default()
 }
 
-fn kept<'a>(value: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<(String, String)> {
+fn kept<'a>(secrets: &Secrets, value: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<(String, String)> {
     let found = KEPT.iter().filter_map(|name| Some((*name, value(name)?)));
-    found.map(|(name, value)| header(name, value)).collect()
+    found.map(|(name, value)| secrets.header(name, value)).collect()
 }
 
 /// `GET /` over HTTP/1.1.
 pub(super) async fn over_http1(route: &Route<'_>) -> Exchange {
     let began = Instant::now();
     let failed = |error: String| Exchange {
-        error: Some(shown(&error)),
+        error: Some(route.secrets.shown(&error)),
         took_ms: ms(began.elapsed()),
         ..Exchange::default()
     };
@@ -180,7 +182,7 @@ pub(super) async fn over_http1(route: &Route<'_>) -> Exchange {
     let mut answer = Vec::new();
     let read = timeout(route.within, get_http1(route, &mut stream, &mut answer)).await;
     let took_ms = ms(began.elapsed());
-    if let Some(exchange) = parse(&answer) {
+    if let Some(exchange) = parse(&answer, route.secrets) {
         return Exchange { took_ms, ..exchange };
     }
     match (read, answer.as_slice()) {
@@ -191,7 +193,9 @@ pub(super) async fn over_http1(route: &Route<'_>) -> Exchange {
         (_, [_, _, _, 4, _, 0, 0, 0, 0, ..]) => failed("it answers in HTTP/2".to_owned()),
         (_, bytes) => {
             let begin = bytes.get(..bytes.len().min(40)).unwrap_or_default();
-            failed(format!("no HTTP/1.1: `{}`", begin.escape_ascii()))
+            // Its end is hidden before anything stands behind it.
+            let begin = route.secrets.hide(&begin.escape_ascii().to_string());
+            failed(format!("no HTTP/1.1: `{begin}`"))
         }
     }
 }
@@ -219,7 +223,7 @@ async fn get_http1(route: &Route<'_>, stream: &mut Box<dyn Stream>, answer: &mut
         }
         answer.extend(buffer.get(..n).unwrap_or_default());
         // A peer that keeps the connection open has said enough.
-        if parse(answer).is_some_and(|exchange| !exchange.body.is_empty()) {
+        if parse(answer, route.secrets).is_some_and(|exchange| !exchange.body.is_empty()) {
             return Ok(());
         }
     }
@@ -227,7 +231,7 @@ async fn get_http1(route: &Route<'_>, stream: &mut Box<dyn Stream>, answer: &mut
 }
 
 /// The head, once it is complete.
-fn parse(answer: &[u8]) -> Option<Exchange> {
+fn parse(answer: &[u8], secrets: &Secrets) -> Option<Exchange> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let Ok(httparse::Status::Complete(end)) = response.parse(answer) else {
@@ -245,8 +249,8 @@ fn parse(answer: &[u8]) -> Option<Exchange> {
     };
     Some(Exchange {
         status,
-        headers: kept(value),
-        body: shown(&String::from_utf8_lossy(body)),
+        headers: kept(secrets, value),
+        body: secrets.shown(&String::from_utf8_lossy(body)),
         ..Exchange::default()
     })
 }

@@ -1,7 +1,8 @@
 //! A stream on which nothing is said.
 
 use super::super::evidence::{Evidence, Idle};
-use super::{Order, calls, ms, shown};
+use super::redact::Secrets;
+use super::{Order, calls, ms};
 use crate::client::Arrival;
 use crate::schema::{DynMsg, Schema};
 use std::time::{Duration, Instant};
@@ -10,8 +11,13 @@ use tokio::time::{Instant as Moment, timeout_at};
 /// How much longer than the silence its call may take.
 const ROOM: Duration = Duration::from_secs(10);
 
-/// Opens a stream and waits. With the contract it is a watch of a category that nobody has, else that of health.
-pub(super) async fn watch(order: &Order, asked: Duration, contract: bool, evidence: &mut Evidence) {
+/// Opens a stream and waits for so long. With the contract it is a watch of a category that nobody has, else that of health.
+pub(super) async fn watch(
+    order: &Order,
+    secrets: &Secrets,
+    (asked, contract): (Duration, bool),
+    evidence: &mut Evidence,
+) {
     let (service, name, request) = match contract {
         true => {
             let category = format!("st-{}-silent", order.run_id);
@@ -44,7 +50,7 @@ pub(super) async fn watch(order: &Order, asked: Duration, contract: bool, eviden
             Arrival::End(end) => {
                 seen.cut_after_ms = Some(ms(last.elapsed()));
                 seen.status = end.status.code.name().to_owned();
-                seen.message = shown(&end.status.message);
+                seen.message = secrets.shown(&end.status.message);
                 seen.layer = calls::layer(end.layer).to_owned();
                 seen.reset = end.http.reset.clone();
                 break;

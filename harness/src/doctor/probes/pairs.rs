@@ -1,7 +1,8 @@
 //! Writes and reads, each on a connection of its own: whether replicas share their state.
 
 use super::super::evidence::Pairs;
-use super::{Order, calls, shown};
+use super::redact::Secrets;
+use super::{Order, calls};
 use crate::client::{Code, Observation};
 use crate::schema::{DynMsg, FieldValue, Method, Schema};
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ const ENOUGH: usize = 3;
 const READS: usize = 2;
 
 /// Creates so many products, and gets each of them on two other connections.
-pub(super) async fn pairs(order: &Order, count: usize) -> Pairs {
+pub(super) async fn pairs(order: &Order, secrets: &Secrets, count: usize) -> Pairs {
     let mut seen = Pairs::default();
     let mut replicas = BTreeSet::new();
     let schema = Schema::built_in();
@@ -31,10 +32,10 @@ pub(super) async fn pairs(order: &Order, count: usize) -> Pairs {
             "name": sku, "sku": sku, "category": format!("st-{}-doctor", order.run_id), "price": 1.0, "stock_quantity": 1,
         });
         let made = fresh(order, &create, &product).await;
-        note(&made, &mut replicas);
+        note(&made, secrets, &mut replicas);
         let Some(id) = id(&create, &made) else {
             failures += 1;
-            fail(&mut seen, &made);
+            fail(&mut seen, &made, secrets);
             continue;
         };
         seen.written += 1;
@@ -44,13 +45,13 @@ pub(super) async fn pairs(order: &Order, count: usize) -> Pairs {
         let mut ended = 0;
         for _ in 0..READS {
             let read = fresh(order, &get, &serde_json::json!({ "id": id })).await;
-            note(&read, &mut replicas);
+            note(&read, secrets, &mut replicas);
             match read.status.code {
                 Code::OK => ended += 1,
                 Code::NOT_FOUND => (ended, lost) = (ended + 1, true),
                 _ => {
                     failures = 1;
-                    fail(&mut seen, &read);
+                    fail(&mut seen, &read, secrets);
                 }
             }
         }
@@ -84,17 +85,17 @@ fn id(create: &Method, made: &Observation) -> Option<String> {
     }
 }
 
-fn note(seen: &Observation, replicas: &mut BTreeSet<String>) {
+fn note(seen: &Observation, secrets: &Secrets, replicas: &mut BTreeSet<String>) {
     const NAME: &str = "x-stocktake-replica";
     let replica = seen.headers.get(NAME).or_else(|| seen.trailers.get(NAME));
-    replicas.extend(replica.map(shown));
+    replicas.extend(replica.map(|name| secrets.shown(name)));
 }
 
 /// Notes an end, each once.
-fn fail(pairs: &mut Pairs, seen: &Observation) {
+fn fail(pairs: &mut Pairs, seen: &Observation, secrets: &Secrets) {
     let text = match seen.status.code {
         Code::OK => "CreateProduct answered OK without an id".to_owned(),
-        code => format!("{code}: {}", shown(&seen.status.message)),
+        code => format!("{code}: {}", secrets.shown(&seen.status.message)),
     };
     if !pairs.failed.contains(&text) {
         pairs.failed.push(text);

@@ -1,6 +1,7 @@
 //! I/O that reads along: the peer's SETTINGS and GOAWAY as they stand on the wire (RFC 9113 sections 4.1, 6.5, 6.8).
 
 use super::super::evidence::GoAway;
+use super::redact::Secrets;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -10,16 +11,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes of a payload that are kept: more than SETTINGS or the debug data of a GOAWAY need.
 const KEPT: usize = 1_024;
 
+/// Characters of the debug data of a GOAWAY that are shown.
+const DEBUG: usize = 120;
+
 const HEAD: usize = 9;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 
 /// What was read along.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Frames {
     pub settings: Option<Vec<(String, u32)>>,
     pub goaway: Option<GoAway>,
+    /// They are not kept.
+    secrets: Secrets,
     /// The head of the frame that arrives, and the beginning of its payload.
     part: Vec<u8>,
     /// Bytes of its payload that are still to come and are not kept.
@@ -81,13 +87,9 @@ impl Frames {
             }
             (GOAWAY, [_, _, _, _, a, b, c, d, debug @ ..]) => {
                 let code = h2::Reason::from(u32::from_be_bytes([*a, *b, *c, *d]));
-                let debug: String = String::from_utf8_lossy(debug)
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .collect();
                 self.goaway = Some(GoAway {
                     code: format!("{code:?}"),
-                    debug: debug.chars().take(120).collect(),
+                    debug: self.secrets.cut(&String::from_utf8_lossy(debug), DEBUG),
                 });
             }
             _ => {}
@@ -117,8 +119,11 @@ pub(super) struct Tap<S> {
 }
 
 impl<S> Tap<S> {
-    pub fn new(inner: S) -> (Tap<S>, Arc<Mutex<Frames>>) {
-        let frames = Arc::new(Mutex::new(Frames::default()));
+    pub fn new(inner: S, secrets: &Secrets) -> (Tap<S>, Arc<Mutex<Frames>>) {
+        let frames = Arc::new(Mutex::new(Frames {
+            secrets: secrets.clone(),
+            ..Frames::default()
+        }));
         let tap = Tap {
             inner,
             frames: Arc::clone(&frames),
@@ -184,9 +189,31 @@ mod tests {
             );
             let expected = GoAway {
                 code: "ENHANCE_YOUR_CALM".to_owned(),
-                debug: "ab".to_owned(),
+                debug: "a b".to_owned(),
             };
             assert_eq!(frames.goaway, Some(expected), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_goaway_does_not_say_a_token_back() {
+        let token = "0123456789".repeat(100);
+        let metadata = [("authorization".to_owned(), format!("Bearer {token}").into_bytes())];
+        // The whole of it, and as much as is kept.
+        for said in [format!("who is {token}?"), format!("who is {token}{token}")] {
+            let mut frames = Frames {
+                secrets: Secrets::of(&metadata),
+                ..Frames::default()
+            };
+            let length = u32::try_from(said.len() + 8).unwrap_or_default().to_be_bytes();
+            frames.hear(&length[1..]);
+            frames.hear(&[7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 11]);
+            frames.hear(said.as_bytes());
+            let debug = frames.goaway.map(|goaway| goaway.debug).unwrap_or_default();
+            assert!(
+                debug.starts_with("who is [hidden]") && !debug.contains("0123"),
+                "{debug}"
+            );
         }
     }
 }

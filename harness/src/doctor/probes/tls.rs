@@ -1,7 +1,8 @@
 //! TLS: what is agreed on, and the certificate, trusted or not.
 
 use super::super::evidence::{Certificate, Secure as Seen};
-use super::{ms, shown};
+use super::ms;
+use super::redact::Secrets;
 use crate::client::Secure;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -52,6 +53,11 @@ pub(super) async fn handshake(address: SocketAddr, secure: &Secure, within: Dura
 pub(super) async fn behind(address: SocketAddr, host: &str, within: Duration) -> Option<Certificate> {
     let name = ServerName::try_from(host.to_owned()).ok()?;
     look(address, &name, within).await
+}
+
+/// It comes before anything is sent: nothing of it needs to be hidden.
+fn shown(text: &str) -> String {
+    Secrets::default().shown(text)
 }
 
 /// TLS over a new connection.

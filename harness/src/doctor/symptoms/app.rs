@@ -1,7 +1,7 @@
 //! Rows 6, 11, 13, 20, 27: the service answers, and says what is wrong. Pure.
 
 use super::super::evidence::{Call, Evidence};
-use super::{Finding, Layer, said, took};
+use super::{Finding, Layer, edge, said, took};
 
 /// Above it a first call is slow for a person.
 const SLOW_MS: f64 = 2_000.0;
@@ -82,24 +82,29 @@ pub(super) fn cold_start(evidence: &Evidence) -> Option<Finding> {
     let (first, warm) = (evidence.first.as_ref()?, evidence.health.as_ref()?);
     let timed_out = first.status == "DEADLINE_EXCEEDED" && warm.status != "DEADLINE_EXCEEDED";
     let slow = first.took_ms >= SLOW_MS && first.took_ms >= COLD_RATIO * warm.took_ms;
-    if !evidence.answers() || !(timed_out || slow) {
+    let turned_away = edge::is_of_an_edge(first) && evidence.is_own(warm);
+    if !evidence.answers() || !(timed_out || slow || turned_away) {
         return None;
     }
     let app = evidence.app();
+    let sentence = match turned_away {
+        true => {
+            "the first call is not answered by the service, the next ones are: it is scaled to zero, or was just started"
+        }
+        false => "the first call waits for the service to start: it is scaled to zero, or was just started",
+    };
     Some(
-        Finding::change(
-            Layer::Application,
-            "the first call waits for the service to start: it is scaled to zero, or was just started",
-        )
-        .seen([
-            format!("the first call took {}", took(first.took_ms)),
-            format!("the same call, warm, took {}", took(warm.took_ms)),
-        ])
-        .fix_by("keep one replica running", app.az("update", "--min-replicas 1"))
-        .fix("let clients wait: wait_for_ready, and a deadline of 60 s for the first call")
-        .unknown(
-            "whether a replica was started for this call or was slow once: wait for it to scale in, and try again",
-        ),
+        Finding::change(Layer::Application, sentence)
+            .seen(turned_away.then(|| said(first)))
+            .seen([
+                format!("the first call took {}", took(first.took_ms)),
+                format!("the same call, warm, took {}", took(warm.took_ms)),
+            ])
+            .fix_by("keep one replica running", app.az("update", "--min-replicas 1"))
+            .fix("let clients wait: wait_for_ready, and a deadline of 60 s for the first call")
+            .unknown(
+                "whether a replica was started for this call or was slow once: wait for it to scale in, and try again",
+            ),
     )
 }
 

@@ -22,8 +22,8 @@ pub(super) fn is_of_an_edge(call: &Call) -> bool {
 /// Where a call or a GET shows all of the texts; with the lines for evidence.
 fn shows(evidence: &Evidence, texts: &[&str]) -> Option<Vec<String>> {
     let holds = |text: &str| texts.iter().all(|wanted| text.contains(wanted));
-    // A service that answers some calls is not cut off from its edge.
-    if evidence.real.as_ref().is_some_and(Call::is_ok) {
+    // A service that has answered in the end is not cut off from its edge: what came before is its start.
+    if evidence.calls().last().is_some_and(|call| evidence.is_own(call)) {
         return None;
     }
     let call = evidence.calls().find(|call| !call.is_ok() && holds(&call.message));

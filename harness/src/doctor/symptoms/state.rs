@@ -1,6 +1,6 @@
 //! Rows 8 and 22: silent streams, and what replicas share. Pure.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Pairs};
 use super::{Finding, Layer, took};
 
 /// The idle limit of container apps, and how far from it a cut may lie.
@@ -45,14 +45,12 @@ pub(super) fn idle_cut(evidence: &Evidence) -> Option<Finding> {
 /// Row 22.
 pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
     let pairs = evidence.pairs.as_ref()?;
-    if pairs.missed == 0 {
+    if pairs.missed == 0 || pairs.replicas.len() == 1 {
         return None;
     }
     let app = evidence.app();
-    let read = pairs.found + pairs.missed;
     let replicas = match pairs.replicas.as_slice() {
         [] => None,
-        [one] => Some(format!("one replica answered: {one}")),
         many => Some(format!("{} replicas answered: {}", many.len(), many.join(", "))),
     };
     Some(
@@ -60,10 +58,7 @@ pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
             Layer::State,
             "state is split: what one connection writes, another does not find. Each replica keeps its own",
         )
-        .seen([format!(
-            "{} of {read} things that were written on one connection were not found on one of two others",
-            pairs.missed
-        )])
+        .seen([missed(pairs)])
         .seen(replicas)
         .fix("keep the state outside of the replicas, in a database that all of them use")
         .fix_by(
@@ -71,6 +66,37 @@ pub(super) fn split(evidence: &Evidence) -> Option<Finding> {
             app.az("update", "--min-replicas 1 --max-replicas 1"),
         )
         .unknown("how many replicas there are: with n of them, about 1 - 1/n of single reads miss"),
+    )
+}
+
+/// What was written is gone although no other replica can have it; not in the table.
+pub(super) fn lost(evidence: &Evidence) -> Option<Finding> {
+    let pairs = evidence.pairs.as_ref()?;
+    let [one] = pairs.replicas.as_slice() else { return None };
+    if pairs.missed == 0 {
+        return None;
+    }
+    Some(
+        Finding::change(
+            Layer::State,
+            "what is written is not found again, and one replica alone answered: it does not find what it wrote itself",
+        )
+        .seen([missed(pairs)])
+        .seen([format!("one replica gave its name: {one}")])
+        .fix("see whether its reads look where its writes went: a transaction that is not ended, a copy that lags behind, a cache")
+        .fix_by(
+            "see whether it restarts between a write and a read",
+            evidence.app().az("logs show", "--type system --tail 50"),
+        )
+        .unknown("whether another replica, one that does not name itself, answered as well"),
+    )
+}
+
+fn missed(pairs: &Pairs) -> String {
+    format!(
+        "{} of {} things that were written on one connection were not found on one of two others",
+        pairs.missed,
+        pairs.found + pairs.missed
     )
 }
 

@@ -433,6 +433,42 @@ fn a_first_call_is_slow_against_a_warm_one() {
 }
 
 #[test]
+fn a_service_that_wakes_up_is_not_cut_off_from_its_edge() {
+    // Whatever it says of itself once it is awake.
+    for (real, expected) in [
+        (None, "cold-start"),
+        (Some("OK"), "cold-start"),
+        (Some("UNIMPLEMENTED"), "cold-start"),
+        (Some("UNAUTHENTICATED"), "unauthenticated"),
+    ] {
+        let evidence = Evidence {
+            first: Some(call(
+                "grpc.health.v1.Health/Check",
+                "UNAVAILABLE",
+                "no healthy upstream",
+            )),
+            real: real.map(|status| call("inventory.InventoryService/ListProducts", status, "")),
+            ..healthy()
+        };
+        assert_eq!(first(&evidence), expected, "{real:?}");
+    }
+    // One that does not wake up is.
+    for last in ["UNAVAILABLE", "DEADLINE_EXCEEDED"] {
+        let message = if last == "UNAVAILABLE" {
+            "no healthy upstream"
+        } else {
+            ""
+        };
+        let evidence = Evidence {
+            health: Some(call("grpc.health.v1.Health/Check", last, message)),
+            real: None,
+            ..edge("UNAVAILABLE", "no healthy upstream", &get(503, &[], ""))
+        };
+        assert_eq!(first(&evidence), "no-upstream", "{last}");
+    }
+}
+
+#[test]
 fn wire_facts_of_http2() {
     let mut calm = healthy();
     if let Some(seen) = &mut calm.http2 {
@@ -502,6 +538,28 @@ fn silent_streams_and_split_state() {
         pairs(0, 0, &["PERMISSION_DENIED: x"]).is_empty(),
         "a token that only reads is no fault"
     );
+}
+
+#[test]
+fn what_one_replica_loses_is_no_split() {
+    let by = |replicas: &[&str]| {
+        diagnose(&Evidence {
+            pairs: Some(Pairs {
+                written: 10,
+                found: 4,
+                missed: 6,
+                replicas: replicas.iter().map(|name| (*name).to_owned()).collect(),
+                ..Pairs::default()
+            }),
+            ..healthy()
+        })
+    };
+    assert_eq!(by(&[])[0].id, "split-state", "how many answer is not known");
+    assert_eq!(by(&["a", "b"])[0].id, "split-state");
+    let alone = by(&["a"]);
+    assert_eq!((alone.len(), alone[0].id.as_str()), (1, "lost-writes"), "{alone:?}");
+    let text = format!("{alone:?}");
+    assert!(!text.contains("replicas 1") && !text.contains("split"), "{text}");
 }
 
 #[test]

@@ -48,6 +48,7 @@ pub fn found() -> CapacityRecord {
         cpu_s: Some(0.0034),
         memory: Some(96 << 20),
         streams: Some(2000),
+        streams_allowed: Some(20_000),
         stream_memory: Some(5_400),
         cold_start_s: Some(1.4),
         drain_s: Some(2.2),

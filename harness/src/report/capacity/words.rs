@@ -334,8 +334,12 @@ pub fn measured(record: &CapacityRecord) -> Vec<(&'static str, String)> {
         ("Server CPU for a request", seconds(measured.cpu_s)),
         ("Memory of the server", bytes(measured.memory)),
         (
-            "Streams of a replica",
+            "Streams held by a replica",
             measured.streams.map_or_else(|| NONE.to_owned(), text::count),
+        ),
+        (
+            "Streams that it allows, untried",
+            measured.streams_allowed.map_or_else(|| NONE.to_owned(), text::count),
         ),
         ("Memory of a stream", bytes(measured.stream_memory)),
         ("Cold start", seconds(measured.cold_start_s)),

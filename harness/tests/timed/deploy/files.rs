@@ -96,6 +96,28 @@ fn the_bicep_file_is_one_of_the_published_types() {
 }
 
 #[test]
+fn the_bicep_file_takes_what_capacity_prints() {
+    let printed = std::fs::read_to_string(root().join("harness/src/capacity/recommend/lines.rs")).unwrap();
+    let file = std::fs::read_to_string(root().join("deploy/azure/main.bicep")).unwrap();
+    let names: Vec<&str> = printed
+        .split("\"param ")
+        .skip(1)
+        .map(|rest| rest.split(' ').next().unwrap())
+        .collect();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let declared = format!("\nparam {name} ");
+        assert!(file.contains(&declared), "main.bicep has no parameter {name}");
+        let used = [
+            format!(": {name}\n"),
+            format!(": json({name})\n"),
+            format!(": string({name})"),
+        ];
+        assert!(used.iter().any(|used| file.contains(used)), "{name} is not used");
+    }
+}
+
+#[test]
 fn the_rollouts_options_have_twins_and_are_described() {
     let script = std::fs::read_to_string(root().join("deploy/azure/rollout")).unwrap();
     let (help, code) = script.split_once("set -euo pipefail").unwrap();

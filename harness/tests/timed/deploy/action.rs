@@ -26,6 +26,8 @@ fn step(python: &Path, name: &str, variables: &[(&str, &str)]) -> (Ended, String
         .current_dir(folder.path())
         .env("GITHUB_OUTPUT", &outputs)
         .env("RUNNER_TEMP", folder.path())
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", folder.path().join("summary"))
         .env("PATH", path)
         .envs(variables.iter().copied());
     let ended = process::run(&mut command, STEP);
@@ -39,25 +41,50 @@ fn the_action_judges_and_says_so() {
     };
     let server = stocktake::serve(&["--revision", "r7"]);
     let faulty = stocktake::serve(&["--revision", "r7", "--fault", "get-unknown-ok"]);
-    for (target, revision, code, verdict) in [
-        (server.address.as_str(), "r7", 0, "verdict=PASSED: "),
-        (server.address.as_str(), "r8", 1, "verdict=FAILED: "),
-        (faulty.address.as_str(), "", 1, "verdict=FAILED: "),
-        ("127.0.0.1:1", "", 3, "verdict=error: cannot reach http://127.0.0.1:1"),
+    let (good, bad) = (server.address.as_str(), faulty.address.as_str());
+    let cases = "--filter get_* --read-only";
+    for (command, target, revision, arguments, code, verdict, sentence) in [
+        ("verify", good, "r7", cases, 0, "passed", "PASSED: "),
+        ("verify", good, "r8", cases, 1, "failed", "FAILED: "),
+        ("verify", bad, "", cases, 1, "failed", "FAILED: "),
+        (
+            "verify",
+            "127.0.0.1:1",
+            "",
+            cases,
+            3,
+            "not_judged",
+            "error: cannot reach http://127.0.0.1:1",
+        ),
+        ("verify", good, "", "--no-such-option", 2, "wrong_input", "error: "),
+        // Writes no outputs of its own.
+        (
+            "doctor",
+            "127.0.0.1:1",
+            "",
+            "",
+            3,
+            "not_judged",
+            "NOT REACHABLE: http://127.0.0.1:1",
+        ),
     ] {
         let variables = [
-            ("COMMAND", "verify"),
+            ("COMMAND", command),
             ("TARGET", target),
             ("AGAINST", ""),
             ("REVISION", revision),
-            ("ARGUMENTS", "--filter get_* --read-only"),
+            ("ARGUMENTS", arguments),
             ("STOCKTAKE_ACTION_TOKEN", ""),
             ("OUT", "run"),
         ];
         let (ended, outputs) = step(&python, "Judge", &variables);
         assert_eq!(ended.code, Some(code), "{target} {revision}: {}", ended.shown());
-        assert!(outputs.contains(&format!("exit-code={code}\n")), "{outputs}");
-        assert!(outputs.contains(verdict), "{outputs}");
+        let lines: Vec<&str> = outputs.lines().collect();
+        assert!(lines.contains(&format!("exit-code={code}").as_str()), "{outputs}");
+        let verdicts: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("verdict=")).collect();
+        assert_eq!(verdicts, [verdict], "{outputs}");
+        let sentences: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("sentence=")).collect();
+        assert!(sentences.len() == 1 && sentences[0].starts_with(sentence), "{outputs}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! `deploy/azure/rollout` from end to end: two revisions behind Envoy, and a stand-in for az that moves the weights there and refuses
 //! what azure-cli's parser would refuse.
 
+mod trouble;
+
 use crate::support::{
     fixture,
     process::{self, Ended, Server},
@@ -76,6 +78,8 @@ impl App {
                 "inventory",
                 &format!("{OLD}={}", old.address),
                 &format!("reg.example/new:1={}", new.address),
+                // Nothing listens there.
+                "reg.example/dead:1=127.0.0.1:1",
             ],
         );
         let az = write(
@@ -326,6 +330,7 @@ fn wrong_input_touches_nothing() {
         (["--steps", "10 50"], "the last one has to be 100"),
         (["--steps", "50 10 100"], "rising percentages"),
         (["--suffix", "New_1"], "small letters"),
+        (["--pause", "15s"], "--pause 15s: seconds"),
         (["--state", "disk"], "memory or shared"),
         (["--checks", "verify hope"], "of doctor, verify, against, load"),
         (["--workload", "none.yaml"], "no such file"),

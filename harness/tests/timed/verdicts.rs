@@ -6,14 +6,14 @@ mod drifted;
 mod pull_request;
 
 use crate::support::{
-    process::Server,
+    process::{self, Server},
     python,
-    stocktake::{attempt, serve},
-    tools, write,
+    stocktake::{attempt, binary, record, serve},
+    tools, until, write,
 };
 use alternator::Alternator;
-use std::{fs, path::Path};
-use stocktake::verify::record::{CheckName, CheckRecord, CheckResult, Outcome, RunRecord};
+use std::{fs, path::Path, process::Command};
+use stocktake::verify::record::{CheckName, CheckRecord, CheckResult, Outcome, RunRecord, VerdictResult};
 
 /// A few cases that take little time.
 const FEW: [&str; 2] = ["--filter", "get_*,list_category*,create_stored*,update_applied*"];
@@ -79,6 +79,69 @@ fn the_same_service_twice_answers_the_same() {
     let found = check(&record, CheckName::Against);
     assert_eq!((found.result, found.items.len()), (CheckResult::Passed, 0), "{found:?}");
     assert!(found.sentence.contains("the same"), "{}", found.sentence);
+}
+
+#[test]
+fn both_targets_are_asked_the_same_where_one_is_not_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "version: 1\nid: ID\nname: one\neffects: read-only\nMOREservice: inventory.InventoryService\nsteps:\n  - call: ListProducts\n    request: { page_size: 1 }\n";
+    for (id, more) in [
+        ("plain", ""),
+        ("alone", "exclusive: true\n"),
+        ("odd", "odd_data: true\n"),
+    ] {
+        let text = text.replace("ID", id).replace("MORE", more);
+        write(folder.path(), &format!("{id}.yaml"), &text);
+    }
+    let scenarios = ["--scenarios", folder.path().to_str().unwrap(), "--protocol", "grpc"];
+    let (one, other) = (serve(&[]), serve(&[]));
+    // It is this machine, and its name does not say so.
+    let far = |address: &str| format!("http://{}", address.replace("127.0.0.1", "0.0.0.0"));
+    for (new, old) in [
+        (far(&one.address), other.address.clone()),
+        (one.address.clone(), far(&other.address)),
+    ] {
+        let more = ["--against", &old, "--allow-writes"];
+        let seen = attempt(&new, &[&scenarios[..], &more].concat());
+        assert_eq!(seen.code, Some(0), "{}{}", seen.stdout, seen.stderr);
+        let record = seen.record.unwrap();
+        let found = check(&record, CheckName::Against);
+        assert_eq!((found.result, found.items.len()), (CheckResult::Passed, 0), "{found:?}");
+        assert_eq!(record.verdict.counts.skipped, 2, "{:?}", record.verdict);
+    }
+}
+
+#[test]
+fn an_interrupted_check_ends_as_interrupted() {
+    // It asks for the signal before it compares gRPC and REST, and again for its verdict.
+    let server = serve(&["--simulate", "delay=40ms"]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut command = Command::new(binary());
+    command
+        .args(["check", &server.address, "--jobs", "2", "--out"])
+        .arg(&out);
+    let child = process::spawn(&mut command);
+    let log = out.join("events.jsonl");
+    until(|| fs::read_to_string(&log).is_ok_and(|log| log.matches("\"case_finished\"").count() >= 3));
+    let kill = Command::new("kill")
+        .args(["-s", "INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(130), "{stdout}");
+    let record = record(&out).unwrap();
+    assert_eq!(
+        record.verdict.result,
+        VerdictResult::Interrupted,
+        "{:?}",
+        record.verdict
+    );
+    assert!(
+        record.load.is_none() && !stdout.contains("gRPC against REST"),
+        "{stdout}"
+    );
 }
 
 /// Scenarios that pass on every service, whatever stands in the description.

@@ -143,6 +143,41 @@ fn a_generator_that_gives_out_is_not_told_as_the_capacity_of_the_target() {
     assert!(!record.next.is_empty());
 }
 
+#[test]
+fn replicas_are_counted_over_rest_too_and_are_not_known_where_none_names_itself() {
+    let server = serve(&[]);
+    let workload = list();
+    for (leg, header, replicas) in [
+        ("rest-h1", "x-stocktake-replica", 1),
+        ("rest-h1", "x-nobody", 0),
+        ("grpc", "x-nobody", 0),
+    ] {
+        let arguments = [
+            server.address.as_str(),
+            "--workload",
+            &workload,
+            "--leg",
+            leg,
+            "--replica-header",
+            header,
+            "--start-rate",
+            "20",
+            "--max-rate",
+            "20",
+            "--stage",
+            "200ms",
+            "--steps",
+            "none",
+        ];
+        let searched = capacity(&arguments, RUN);
+        let record = searched.record();
+        assert_eq!(record.replicas, replicas, "{leg} {header}: {}", searched.ended.shown());
+        let unknown = |text: &str| text.contains("how many replicas are behind the target is not known");
+        let told = record.caveats.iter().any(|caveat| unknown(&caveat.text));
+        assert_eq!(told, replicas == 0, "{:?}", record.caveats);
+    }
+}
+
 /// On a busy machine there may be no answer; one that there is lies below what four workers of 5 ms can do.
 #[test]
 fn a_queue_with_a_known_limit_is_bracketed_or_nothing_is_said() {
@@ -217,6 +252,16 @@ fn stored(folder: &Path, replicas: u32, low: f64, high: f64) -> String {
     run.display().to_string()
 }
 
+/// Whether a load run says nothing of the target, as on a busy machine.
+fn void(path: &str) -> bool {
+    let Ok(Stored::Load(played)) = store::read_any(Path::new(path)) else {
+        panic!("{path} is no load run");
+    };
+    let sides = || played.cells.iter().flat_map(|cell| &cell.sides);
+    played.cells.iter().any(|cell| cell.void.is_some())
+        || sides().any(|side| side.void.is_some() || side.rounds.iter().any(|round| round.void.is_some()))
+}
+
 #[test]
 fn runs_of_one_afternoon_become_one_recommendation() {
     let folder = TempDir::new().unwrap();
@@ -225,12 +270,13 @@ fn runs_of_one_afternoon_become_one_recommendation() {
     let load = folder.path().join("load").display().to_string();
     let ended = run(&["check", "--filter", "get_*", "--out", &checked]);
     assert!(matches!(ended.code, Some(0 | 4)), "{}", ended.shown());
+    // p99 needs a thousand requests.
     let ended = run(&[
         "load",
         "--rate",
-        "100",
+        "200",
         "--duration",
-        "500ms",
+        "3s",
         "--rounds",
         "2",
         "--legs",
@@ -272,7 +318,12 @@ fn runs_of_one_afternoon_become_one_recommendation() {
     );
     assert!(advice.outcomes.len() >= 4);
     let measured = record.measured.unwrap();
-    assert!([&checked, &load, &one].iter().all(|run| measured.from.contains(run)) || measured.from.contains(&one));
+    assert!(
+        measured.from.contains(&one) && measured.from.contains(&checked),
+        "{measured:?}"
+    );
+    // On a busy machine its rates may be void, and then nothing comes from it.
+    assert!(measured.from.contains(&load) || void(&load), "{measured:?}");
     for words in ["max replicas", "az containerapp"] {
         assert!(
             searched.ended.stdout.contains(words),
@@ -280,6 +331,49 @@ fn runs_of_one_afternoon_become_one_recommendation() {
             searched.ended.shown()
         );
     }
+}
+
+/// What many carry together is told of one where it is said how many there were, and not before.
+#[test]
+fn load_runs_alone_recommend_nothing_without_the_number_of_replicas() {
+    let folder = TempDir::new().unwrap();
+    let load = folder.path().join("load").display().to_string();
+    let ended = run(&[
+        "load",
+        "--rate",
+        "200",
+        "--duration",
+        "500ms",
+        "--rounds",
+        "2",
+        "--legs",
+        "grpc",
+        "--out",
+        &load,
+    ]);
+    assert!(matches!(ended.code, Some(0 | 4)), "{}", ended.shown());
+    let mut asked = vec!["--from", &load, "--peak-rate", "100", "--objective", "p50=5s"];
+    let searched = capacity(&asked, RUN);
+    assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
+    let record = searched.record();
+    assert!(record.measured.is_none() && record.advice.is_none(), "{record:?}");
+    if !void(&load) {
+        assert!(record.next[0].contains("--replicas N"), "{:?}", record.next);
+        asked.extend(["--replicas", "4"]);
+        let searched = capacity(&asked, RUN);
+        // Where it stops is not known, so nothing is recommended still.
+        assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
+        assert_eq!(searched.record().measured.unwrap().passed, 50.0);
+    }
+
+    let one = stored(folder.path(), 1, 145.0, 156.0);
+    let searched = capacity(&["--from", &one, "--replicas", "2"], RUN);
+    assert_eq!(searched.ended.code, Some(2), "{}", searched.ended.shown());
+    assert!(
+        searched.ended.stderr.contains("leave it out"),
+        "{}",
+        searched.ended.shown()
+    );
 }
 
 #[test]
@@ -318,6 +412,9 @@ fn three_replicas_carry_what_one_and_two_predict() {
         .ok()
         .and_then(|text| text.parse::<u32>().ok())
     else {
+        println!(
+            "three_replicas_carry_what_one_and_two_predict: left out without STOCKTAKE_CAPACITY_SCALE: scripts/soak capacity"
+        );
         return;
     };
     let Some(python) = tools::python("three_replicas_carry_what_one_and_two_predict") else {

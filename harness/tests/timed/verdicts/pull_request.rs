@@ -269,13 +269,39 @@ fn a_pull_request_whose_target_is_not_there() {
         "{}",
         told.summary
     );
-    keep("unreachable", &told, redacted);
+    // A refusal takes more or less than a millisecond.
+    let unit = Regex::new("after N (ns|µs|ms|s)").unwrap();
+    keep("unreachable", &told, |text| {
+        unit.replace_all(&redacted(text), "after N ms").into_owned()
+    });
     let told = on_azure(&arguments);
     assert!(
         commands(&told).contains("##vso[task.complete result=Failed;]cannot reach"),
         "{}",
         commands(&told)
     );
+}
+
+#[test]
+fn a_failed_run_stays_failed_where_its_results_cannot_be_shown() {
+    let server = serve(&["--fault", "get-stale"]);
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = folder.path().join("outputs");
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(binary());
+    command
+        .args(verify(&server.address, &["--out"]))
+        .arg(folder.path().join("run"))
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_OUTPUT", &outputs)
+        .stdout(full())
+        .stderr(std::process::Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    let told = fs::read_to_string(&outputs).unwrap();
+    // The last one of a name counts.
+    let last = |name: &str| told.lines().filter_map(|line| line.strip_prefix(name)).next_back();
+    assert_eq!(last("verdict="), Some("failed"), "{told}");
+    assert!(last("failed=").is_some_and(|count| count != "0"), "{told}");
 }
 
 #[test]
