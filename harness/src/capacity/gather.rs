@@ -1,12 +1,18 @@
 //! What stored runs of check, load and capacity say of one replica together. Pure.
 //!
-//! - A capacity run has a bracket: that counts. Of several with the same number of replicas the most cautious ends count.
+//! - A capacity run has a bracket: that counts. Of several with the same number of replicas the most cautious ends count; of several
+//!   numbers of replicas the one where each carries least, and what they lose to each other goes with it.
 //! - A load run has rates: where its open arrivals held the objective the rate passed, where they did not it failed.
 //! - A check says nothing of rates, but whether the target keeps its contract: limits of a target that does not are worth little.
 
 mod alike;
 
-use super::{measured::Measured, objective, record::CapacityRecord};
+use super::{
+    growth,
+    measured::{Measured, Sharing},
+    objective,
+    record::CapacityRecord,
+};
 use crate::{
     load::{
         leg::Leg,
@@ -84,7 +90,7 @@ pub fn gather(
         }
     }
     let objective = objective_of(wanted, &capacity, &loads)?;
-    let brackets = capacity
+    let brackets: Vec<(u32, f64, f64)> = capacity
         .iter()
         // Without it something else than the replicas was the limit; and of how many replicas it is has to be known.
         .filter(|(_, record)| record.measured.is_some() && record.replicas > 0)
@@ -93,8 +99,7 @@ pub fn gather(
             Some((record.replicas, bracket.low, bracket.high?))
         })
         .collect();
-    let fewest = capacity.iter().filter(|(_, record)| record.measured.is_some());
-    let counted = fewest.map(|(_, record)| record.replicas).min();
+    let counted = least(&capacity).map(|(replicas, _)| replicas);
     let replicas = counted.or(told).unwrap_or(1);
     let behind = f64::from(told.unwrap_or(replicas).max(1));
     let mut measured: Option<Measured> = None;
@@ -108,6 +113,19 @@ pub fn gather(
             None => found,
             Some(known) => cautious(known, found, &mut caveats),
         });
+    }
+    if let Some(measured) = &mut measured {
+        let sharing = Sharing {
+            at: replicas,
+            most: brackets.iter().map(|(n, ..)| *n).max().unwrap_or(replicas),
+            sigma: growth::sharing(&brackets),
+        };
+        caveats.extend(shared(measured, &sharing));
+        measured.sharing = Some(sharing);
+        if sharing.sigma.is_some() {
+            let others = capacity.iter().filter(|(_, record)| record.replicas != replicas);
+            measured.from.extend(others.map(|(path, _)| (*path).to_owned()));
+        }
     }
     let leg = capacity.iter().find_map(|(_, record)| record.leg);
     let rates = rates(&loads, &objective, leg)?;
@@ -204,6 +222,33 @@ fn objective_of(
             of_load.map_or_else(|| objective::parse(objective::USUAL), Ok)
         }
     }
+}
+
+/// The number of replicas of which each carries least, and how much that is.
+fn least(capacity: &[(&str, &CapacityRecord)]) -> Option<(u32, f64)> {
+    let each = capacity.iter().filter_map(|(_, record)| {
+        let measured = record.measured.as_ref()?;
+        Some((record.replicas, measured.passed / measured.skew.max(1.0)))
+    });
+    each.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// Replicas that lose something to each other.
+fn shared(measured: &Measured, sharing: &Sharing) -> Option<Caveat> {
+    let sigma = sharing.sigma.filter(|sigma| *sigma > 0.0)?;
+    let each = measured.passed / measured.skew.max(1.0);
+    let alone = each * sharing.share(1);
+    Some(Caveat {
+        text: format!(
+            "replicas share something: one by itself carries about {alone:.0}/s, each of {} carries {each:.0}/s, and however many there \
+             are, they carry no more than {:.0}/s",
+            sharing.at,
+            alone / sigma
+        ),
+        remedy:
+            "find what they share (a database, a lock, a cache, the edge): more of it helps where more replicas do not"
+                .to_owned(),
+    })
 }
 
 /// A target that breaks its contract.

@@ -62,17 +62,44 @@ pub fn predict(known: &[(u32, f64, f64)], replicas: u32) -> PredictionRecord {
         return told(None, text);
     }
     let extrapolated = if replicas > 2 * largest { ", extrapolated" } else { "" };
+    let shared = match sharing(&known) {
+        Some(sigma) if sigma > 0.0 => format!(
+            "; they share something, such as a database, a lock or an edge: no number of them carries more than {}",
+            numbers::per_second(law(&middles).map_or(best, |(_, slope)| 1.0 / slope))
+        ),
+        _ => String::new(),
+    };
     let text = format!(
-        "{replicas} replicas carry {} ({range}){extrapolated}",
+        "{replicas} replicas carry {} ({range}){extrapolated}{shared}",
         numbers::per_second(best)
     );
     told(Some((best, low, high)), text)
 }
 
-/// By the law through these points.
-fn carried(points: &[(f64, f64)], replicas: u32) -> f64 {
-    let n = f64::from(replicas);
-    // Least squares of n / X = a + b (n - 1), relative errors.
+/// What replicas lose to each other: sigma of the law through these brackets. 0 where a corner of them is without any loss, and
+/// `None` where they are of fewer than two numbers of replicas.
+pub fn sharing(known: &[(u32, f64, f64)]) -> Option<f64> {
+    let usable = |(n, low, high): &(u32, f64, f64)| *n > 0 && *low > 0.0 && low <= high && high.is_finite();
+    let first = known.first()?.0;
+    if !known.iter().all(usable) || known.iter().all(|(n, ..)| *n == first) {
+        return None;
+    }
+    // The fewest at their low ends and the most at their high ones show the least loss.
+    let middle = known.iter().map(|(n, ..)| f64::from(*n)).sum::<f64>() / known.len() as f64;
+    let least: Vec<(f64, f64)> = known
+        .iter()
+        .map(|(n, low, high)| (f64::from(*n), if f64::from(*n) < middle { *low } else { *high }))
+        .collect();
+    let likely: Vec<(f64, f64)> = known
+        .iter()
+        .map(|(n, low, high)| (f64::from(*n), (low * high).sqrt()))
+        .collect();
+    let sigma = |points: &[(f64, f64)]| law(points).map_or(0.0, |(level, slope)| (slope / level).clamp(0.0, 1.0));
+    Some(if sigma(&least) > 0.0 { sigma(&likely) } else { 0.0 })
+}
+
+/// Level and slope of n / X = level + slope (n - 1), least squares of relative errors; `None` where all are of one n.
+fn law(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let (mut w, mut wx, mut wxx, mut wy, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (count, rate) in points {
         let (x, y) = (count - 1.0, count / rate);
@@ -84,12 +111,14 @@ fn carried(points: &[(f64, f64)], replicas: u32) -> f64 {
         wxy += weight * x * y;
     }
     let determinant = w * wxx - wx * wx;
-    if determinant <= 1e-12 * w * wxx {
-        return n * w / wy;
-    }
     let slope = (w * wxy - wx * wy) / determinant;
-    let level = (wy - slope * wx) / w;
-    if slope >= 0.0 && level > 0.0 {
+    (determinant > 1e-12 * w * wxx).then(|| ((wy - slope * wx) / w, slope))
+}
+
+/// By the law through these points, of at least two n.
+fn carried(points: &[(f64, f64)], replicas: u32) -> f64 {
+    let n = f64::from(replicas);
+    if let Some((level, slope)) = law(points).filter(|(level, slope)| *slope >= 0.0 && *level > 0.0) {
         return n / (level + slope * (n - 1.0));
     }
     // Each adds more than the one before: a straight line through the rates themselves.
@@ -125,11 +154,13 @@ mod tests {
         let (best, ..) = told.rate.unwrap();
         assert!((best - 296.0).abs() < 4.0, "{told:?}");
         assert!(!told.sentence.contains("extrapolated"));
+        // 100 / 0.1173.
         assert!(
-            predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 5)
-                .sentence
-                .ends_with("extrapolated")
+            told.sentence.ends_with("no number of them carries more than 853/s"),
+            "{told:?}"
         );
+        let far = predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 5);
+        assert!(far.sentence.contains("), extrapolated; "), "{far:?}");
     }
 
     /// Poisson arrivals that go round over n queues of 4 workers and 20 ms, p99 at most 60 ms: simulated with 3,000,000 calls each,
@@ -139,6 +170,18 @@ mod tests {
         let told = predict(&[(1, 149.0, 156.0), (2, 343.0, 356.0)], 3);
         let (best, low, high) = told.rate.unwrap();
         assert!((best - 547.5).abs() < 4.0 && low < 547.5 && 547.5 < high, "{told:?}");
+    }
+
+    #[test]
+    fn a_loss_is_told_where_no_end_of_the_brackets_is_without_it() {
+        let sigma = sharing(&[(2, 178.0, 180.0), (1, 99.0, 101.0)]).unwrap();
+        assert!((sigma - 0.1174).abs() < 1e-3, "{sigma}");
+        // Two carry what one does.
+        assert!(sharing(&[(1, 145.0, 156.0), (2, 147.0, 154.0)]).unwrap() > 0.95);
+        assert_eq!(sharing(&[(1, 145.0, 156.0), (2, 285.0, 300.0)]), Some(0.0));
+        assert_eq!(sharing(&[(1, 145.0, 156.0), (2, 340.0, 350.0)]), Some(0.0));
+        assert_eq!(sharing(&[(2, 145.0, 156.0), (2, 340.0, 350.0)]), None);
+        assert_eq!(sharing(&[]), None);
     }
 
     #[test]

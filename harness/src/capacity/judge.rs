@@ -23,6 +23,10 @@ const DELAY: f64 = 0.25;
 /// Requests waited for a connection or stream where that makes up this share of all times.
 const WAITED: f64 = 0.05;
 
+/// Where a call takes so many times as long as at the lowest rate, more than half of its time is a wait within the target: by Little's
+/// law its slots could carry at least twice as much, so more of them carry no more.
+const STRAINED: f64 = 2.0;
+
 /// What the rounds of the load tier say beside the record of a stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signs {
@@ -38,6 +42,20 @@ pub struct Signs {
     pub lost: u64,
     /// Other replicas answer than at the begin.
     pub replicas: Option<String>,
+    /// Seconds that were played before the stage counted.
+    pub warm_up_s: f64,
+    /// First percentile of the service time, seconds: what a call takes that waits for no other.
+    pub least_s: f64,
+    /// Mean service time at the lowest rate that passed, seconds; `None`: none has.
+    pub usual_s: Option<f64>,
+}
+
+impl Signs {
+    /// Calls wait within the target, and the generator was not too busy to see it.
+    fn strained(&self, stage: &StageRecord) -> bool {
+        let longer = stage.service_s.zip(self.usual_s);
+        stage.generator_busy <= BUSY && longer.is_some_and(|(now, usual)| now > STRAINED * usual)
+    }
 }
 
 /// The shares of requests that may be beyond each limit, latencies first.
@@ -56,6 +74,13 @@ pub fn limits(objective: &ObjectiveRecord) -> Vec<String> {
         .errors
         .map(|share| format!("errors of at most {}", numbers::percent(share)));
     latency.chain(errors).collect()
+}
+
+/// Mean service time at the lowest rate that passed, seconds.
+pub fn usual(stages: &[StageRecord]) -> Option<f64> {
+    let passed = stages.iter().filter(|stage| stage.judged == StageJudged::Passed);
+    let times = passed.filter_map(|stage| stage.rate.zip(stage.service_s));
+    times.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, service)| service)
 }
 
 /// Judges an open stage.
@@ -102,20 +127,25 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
     let errors = objective
         .errors
         .filter(|most| stage.failed as f64 > most * ended as f64 * (1.0 + 1e-9));
+    let busy = || {
+        let text = format!(
+            "the generator's threads were busy {} of the time, so it may have read answers late",
+            numbers::percent(stage.generator_busy)
+        );
+        (stage.generator_busy > BUSY).then_some(text)
+    };
     if errors.is_some() {
         // Those that were sent are not the ones.
-        let text = format!(
-            "{} of {} requests were sent, the others found no free connection or stream",
-            stage.sent, stage.scheduled
-        );
+        let unsent = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+        if signs.strained(stage) {
+            let text = format!("{unsent}, the others waited behind those that wait in the target: a queue grows");
+            return failed(text, "backlog");
+        }
+        let text = format!("{unsent}, the others found no free connection or stream");
         return void(text, "connections");
     }
     if let Some((index, (percentile, at_most))) = slow {
-        if stage.generator_busy > BUSY {
-            let text = format!(
-                "the generator's threads were busy {} of the time, so it may have read answers late",
-                numbers::percent(stage.generator_busy)
-            );
+        if let Some(text) = busy() {
             return void(text, "generator");
         }
         let late = signs.lateness.get(index).copied().unwrap_or_default();
@@ -136,7 +166,7 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
             );
             return void(text, "generator");
         }
-        if service <= *at_most {
+        if service <= *at_most && !signs.strained(stage) {
             let text = format!(
                 "requests waited for a free connection or stream; from their send on {} is {}",
                 numbers::percentile(*percentile),
@@ -154,12 +184,18 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
     }
     if (stage.sent as f64) < SENT * stage.scheduled as f64 {
         let text = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+        if signs.strained(stage) {
+            return failed(format!("{text}: a queue grows in the target"), "backlog");
+        }
         // Nothing else failed: every slot was taken, however quick the answers were.
         return void(text, "connections");
     }
     let due = stage.scheduled as f64;
-    let left = due - stage.throughput * stage.seconds - stage.failed as f64;
+    let left = due - stage.throughput * stage.seconds - stage.failed as f64 - filling(stage, signs);
     if left > GROWN * due + 3.0 * due.sqrt() {
+        if let Some(text) = busy() {
+            return void(text, "generator");
+        }
         if let Some(text) = connections {
             return void(text, "connections");
         }
@@ -170,6 +206,18 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         return failed(text, "backlog");
     }
     StageJudged::Passed
+}
+
+/// Requests by which more are in flight at the end of a stage than at its begin, and no queue grows: where each call takes longer than
+/// the warm-up, those that were due before it do not make up yet for those that outlast the end.
+///
+/// In a queue that grows from the begin on calls get longer too: at f times what the target can do the shortest take f - 1 warm-ups,
+/// and 1 - 1 / f of what is due is left. With a warm-up of a fifth of the stage, and no more than half of what is due, this stays
+/// below that for every f.
+fn filling(stage: &StageRecord, signs: &Signs) -> f64 {
+    let due = stage.scheduled as f64;
+    let share = (signs.least_s - signs.warm_up_s) / stage.seconds;
+    if share > 0.0 { due * share.min(0.5) } else { 0.0 }
 }
 
 /// Too many of the requests that were sent failed; in words. Without a limit of errors those of the latencies hold for them, since
@@ -207,6 +255,7 @@ fn short_of_connections(stage: &StageRecord, objective: &ObjectiveRecord, signs:
     };
     // Without an answer nothing is known of the time that one takes.
     let quick = stage.succeeded > 0 && objective.latency.iter().enumerate().all(within);
+    let quick = quick && !signs.strained(stage);
     (quick && (unsent || stage.slot_wait >= WAITED)).then(|| {
         format!(
             "requests waited for a free connection or stream, {} of all time, and {} of {} were sent",

@@ -1,5 +1,37 @@
 //! What was found out about one replica: the ground on which limits are recommended. Pure.
+
 use serde::{Deserialize, Serialize};
+
+/// What replicas lose to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sharing {
+    /// Replicas that [`Measured::passed`] was measured with.
+    pub at: u32,
+    /// The most replicas that were measured.
+    pub most: u32,
+    /// sigma of X(n) = R n / (1 + sigma (n - 1)), see [`super::growth`]; 0 where none was evident, `None` where it is not known: one
+    /// number of replicas was measured.
+    pub sigma: Option<f64>,
+}
+
+impl Sharing {
+    /// What each of n replicas carries, over what each carried when it was measured.
+    pub fn share(&self, replicas: u32) -> f64 {
+        let sigma = self.sigma.unwrap_or_default();
+        let held = |n: u32| 1.0 + sigma * (f64::from(n.max(1)) - 1.0);
+        held(self.at) / held(replicas)
+    }
+
+    /// The fewest replicas that carry so many times what one was measured to carry; `None`: no number of them does.
+    pub fn replicas(&self, times: f64) -> Option<f64> {
+        // n (1 + sigma (at - 1)) / (1 + sigma (n - 1)) = times.
+        let sigma = self.sigma.unwrap_or_default();
+        let room = self.share(1) - times * sigma;
+        (room > 0.0).then(|| times * (1.0 - sigma) / room)
+    }
+}
+
 /// About one replica at the objective.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +63,32 @@ pub struct Measured {
     pub drain_s: Option<f64>,
     /// Largest share of a replica over the mean share; 1 where there is one replica.
     pub skew: f64,
+    /// What replicas lose to each other, and of how many that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
     /// Runs that this comes from: folders or run ids.
     pub from: Vec<String>,
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_that_share_something_carry_less_each() {
+        let of = |at, sigma| Sharing { at, most: 2, sigma };
+        for free in [of(1, None), of(2, Some(0.0))] {
+            assert_eq!((free.share(9), free.replicas(7.5)), (1.0, Some(7.5)));
+        }
+        // 100/s alone, 3 x 100 / 1.2 = 250/s by three, 1000/s at most.
+        let held = of(1, Some(0.1));
+        assert!((held.share(3) - 1.0 / 1.2).abs() < 1e-12);
+        assert!((held.replicas(2.5).unwrap() - 3.0).abs() < 1e-9);
+        assert_eq!((held.replicas(10.0), held.replicas(11.0)), (None, None));
+        // The same, told of what each of two carries: 2 / 1.1 x 55 / 50.
+        let two = of(2, Some(0.1));
+        assert!((two.share(1) - 1.1).abs() < 1e-12);
+        assert!((two.replicas(2.5 * 1.1).unwrap() - 3.0).abs() < 1e-9);
+    }
 }

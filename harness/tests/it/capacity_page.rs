@@ -66,7 +66,7 @@ fn advised() -> CapacityRecord {
                     ..recommendation.limits
                 },
                 reading,
-                replica: replica(&measured, &ask),
+                replica: replica(&measured, &ask, max),
                 size: recommendation.size,
             };
             outcomes.push(simulate(&profile, &deployment, &prices));

@@ -2,7 +2,7 @@ use super::*;
 use crate::capacity::{
     crossing::Crossing,
     judge::tests::stage,
-    search::{Search, Settings},
+    search::{Judged, Next, Search, Seen, Settings},
 };
 
 fn objective() -> ObjectiveRecord {
@@ -107,6 +107,75 @@ fn what_limits_follows_from_what_is_known_of_the_server() {
             "{}",
             bracket.because
         );
+    }
+}
+
+/// The server's own clock and its calls to a database grow together: what it waits for is the database.
+#[test]
+fn a_full_database_is_told_before_anything_is_confirmed() {
+    let known = Known {
+        cpus: Some(1.0),
+        ..known()
+    };
+    let with = |stage: StageRecord, database: f64| StageRecord {
+        database_s: Some(database),
+        ..stage
+    };
+    let low = with(passing(0.021, Some(0.02)), 0.015);
+    let full = [low.clone(), with(failing(160.0, Some(0.1), Some(0.29)), 0.28)];
+    assert!(is_elsewhere(&full, 155.0, &known));
+    let mut search = search();
+    for (rate, judged) in [(50.0, Judged::Passed), (100.0, Judged::Failed)] {
+        for _ in 0..2 {
+            assert!(matches!(search.next(), Next::Play(at, _) if at == rate));
+            search.take(&Seen {
+                requests: 1000.0,
+                beyond: vec![0.0, 0.0],
+                judged,
+            });
+        }
+    }
+    search.leave();
+    let Next::End(end) = search.next() else {
+        panic!("{search:?}")
+    };
+    assert_eq!(end, End::Elsewhere(50.0, 100.0));
+    for end in [End::Elsewhere(150.0, 160.0), FOUND] {
+        let made = of(&end, &full, &known);
+        assert_eq!((made.verdict.exit_code, made.measured), (4, None));
+        assert!(
+            made.verdict
+                .sentence
+                .starts_with("the database behind the replicas is the limit, not the replicas: "),
+            "{}",
+            made.verdict.sentence
+        );
+        assert!(made.next[0].contains("enlarge it"), "{:?}", made.next);
+    }
+    // It answers as quickly as ever: the server waits for something of its own.
+    let own = [low, with(failing(160.0, Some(0.1), Some(0.29)), 0.02)];
+    assert!(!is_elsewhere(&own, 155.0, &known));
+    assert_eq!(of(&FOUND, &own, &known).bracket.unwrap().limit, "waiting");
+}
+
+/// A pool of threads that is full, or a processor that is, keeps calls waiting before the clock of a handler: that is no edge.
+#[test]
+fn a_queue_before_the_handlers_may_be_the_servers_own() {
+    let stages = [passing(0.021, Some(0.02)), failing(160.0, Some(0.1), Some(0.02))];
+    let cpus = Some(1.0);
+    let edge = Known { cpus, ..known() };
+    assert!(is_elsewhere(&stages, 155.0, &edge));
+    let threads = Known {
+        handler_clocks: true,
+        ..edge
+    };
+    for (known, words) in [
+        (threads, "own queue before its handlers"),
+        (known(), "--cpu would tell"),
+    ] {
+        let bracket = of(&FOUND, &stages, &known).bracket.unwrap();
+        assert_eq!(bracket.limit, "unknown");
+        assert!(bracket.because.contains(words), "{}", bracket.because);
     }
 }
 

@@ -137,6 +137,34 @@ fn brackets_of_several_numbers_of_replicas_are_kept_apart() {
     assert_eq!((gathered.replicas, gathered.measured.unwrap().passed), (1, 145.0));
 }
 
+/// Two that carry what one does share what limits: the rate of one says nothing of eight.
+#[test]
+fn where_replicas_share_something_each_of_more_counts() {
+    let (one, two) = (capacity(1, 145.0, 156.0), capacity(2, 178.0, 186.0));
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((gathered.replicas, measured.passed), (2, 89.0));
+    assert_eq!(measured.from, ["2", "1"]);
+    let sharing = measured.sharing.unwrap();
+    assert_eq!((sharing.at, sharing.most), (2, 2));
+    // 2 x 150.4 / 182.0 - 1.
+    assert!((sharing.sigma.unwrap() - 0.653).abs() < 0.01, "{sharing:?}");
+    assert!(
+        gathered.caveats[0].text.starts_with("replicas share something"),
+        "{:?}",
+        gathered.caveats
+    );
+
+    // What is not evident is not told.
+    let two = capacity(2, 285.0, 300.0);
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    assert_eq!(gathered.measured.unwrap().sharing.unwrap().sigma, Some(0.0));
+    assert!(gathered.caveats.is_empty(), "{:?}", gathered.caveats);
+    // Of one number of replicas nothing is known.
+    let gathered = gather(&[("1", Run::Capacity(&one))], None, None).unwrap();
+    assert_eq!(gathered.measured.unwrap().sharing.unwrap().sigma, None);
+}
+
 #[test]
 fn other_objectives_are_not_mixed() {
     let (a, mut b) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));

@@ -32,6 +32,19 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
         });
     }
     let (low, high) = ground.rates();
+    let peak = ground.ask.burst * ground.ask.peak;
+    if ground.sharing().replicas(peak / ground.planned(low)).is_none() {
+        return Err(RecommendError::TooLittle {
+            why: format!(
+                "replicas share something, such as a database, a lock or the edge, so however many there are, they carry no more than {} \
+                 requests a second with the headroom, and the peak is {}",
+                rate(ground.ask.headroom * ground.carried(u32::MAX)),
+                rate(peak)
+            ),
+            next: "find what replicas share and what it sustains, enlarge it, then run `stocktake capacity` again with one replica and with two"
+                .to_owned(),
+        });
+    }
     let at = |rate: f64| {
         let min = most(floors(ground, rate));
         let needed = most(needs(ground, rate, min.replicas));
@@ -95,8 +108,9 @@ fn most(candidates: Vec<Candidate>) -> Candidate {
         .fold(first, |most, one| if one.replicas > most.replicas { one } else { most })
 }
 
-/// A number of replicas, rounded up; a rounding error of a double asks for none more.
-fn up(replicas: f64) -> u32 {
+/// As many replicas as carry so many times what one was measured to carry, rounded up; a rounding error of a double asks for none more.
+fn up(ground: &Ground<'_>, times: f64) -> u32 {
+    let replicas = ground.sharing().replicas(times).unwrap_or(f64::INFINITY);
     (replicas * (1.0 - 1e-9)).ceil() as u32
 }
 
@@ -114,9 +128,9 @@ fn floors(ground: &Ground<'_>, passed: f64) -> Vec<Candidate> {
     if let Some(base) = ask.base {
         let planned = ground.planned(passed);
         floors.push(Candidate {
-            replicas: up(base / planned),
+            replicas: up(ground, base / planned),
             binding: "the base rate",
-            because: format!("ceil({} / {})", rate(base), rate(planned)),
+            because: format!("ceil({} / {}){}", rate(base), rate(planned), ground.loss()),
             changes: "another base rate, headroom or capacity of a replica",
         });
         let limit = ground.limit_of(passed);
@@ -124,15 +138,16 @@ fn floors(ground: &Ground<'_>, passed: f64) -> Vec<Candidate> {
         let react = REACT_S + ground.start_s();
         // Backlog (jump - n R) t at most what is served within the patience, n R p.
         floors.push(Candidate {
-            replicas: up(jump * react / (limit * (react + ask.patience_s))),
+            replicas: up(ground, jump * react / (limit * (react + ask.patience_s))),
             binding: "a burst, until more replicas serve",
             because: format!(
-                "the fewest n with ({} - n {}) x {} s at most n {} x {} s",
+                "the fewest n with ({} - n {}) x {} s at most n {} x {} s{}",
                 rate(jump),
                 rate(limit),
                 rate(react),
                 rate(limit),
-                rate(ask.patience_s)
+                rate(ask.patience_s),
+                ground.loss()
             ),
             changes: "another burst factor, patience or cold start",
         });
@@ -160,16 +175,22 @@ fn needs(ground: &Ground<'_>, passed: f64, min: u32) -> Vec<Candidate> {
     let ask = ground.ask;
     let (planned, limit) = (ground.planned(passed), ground.limit_of(passed));
     let mut needs = vec![Candidate {
-        replicas: up(ask.burst * ask.peak / planned),
+        replicas: up(ground, ask.burst * ask.peak / planned),
         binding: "the peak rate",
-        because: format!("ceil({} x {} / {})", rate(ask.burst), rate(ask.peak), rate(planned)),
+        because: format!(
+            "ceil({} x {} / {}){}",
+            rate(ask.burst),
+            rate(ask.peak),
+            rate(planned),
+            ground.loss()
+        ),
         changes: "another peak, burst factor, headroom or capacity of a replica",
     }];
     if ask.at_least > 1 {
         needs.push(Candidate {
-            replicas: up(ask.peak / limit).saturating_add(1),
+            replicas: up(ground, ask.peak / limit).saturating_add(1),
             binding: "the peak rate with a replica away",
-            because: format!("ceil({} / {}) + 1", rate(ask.peak), rate(limit)),
+            because: format!("ceil({} / {}){} + 1", rate(ask.peak), rate(limit), ground.loss()),
             changes: "another peak, or no need to bear it while a replica moves",
         });
     }

@@ -84,6 +84,42 @@ fn every_number_follows_from_the_bracket() {
     ));
 }
 
+/// 400/s at a headroom of 0.65 of 100/s each: n / (1 + 0.1 (n - 1)) >= 6.15, so 15 replicas and not 7.
+#[test]
+fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
+    let of = |sigma: f64| Measured {
+        sharing: Some(Sharing {
+            at: 1,
+            most: 2,
+            sigma: Some(sigma),
+        }),
+        ..measured()
+    };
+    let told = told(&of(0.1), &ask());
+    let max = number(&told, Subject::MaxReplicas);
+    assert_eq!((max.value, max.binding.as_str()), (15.0, "the peak rate"));
+    assert!(max.because.contains("replicas share something"), "{}", max.because);
+    // 15 x 65 / 2.4 >= 400 > 14 x 65 / 2.3; each is planned with 65 / 2.4.
+    assert_eq!(told.limits.concurrency, 27);
+    let assumed = |told: &Recommendation| {
+        told.warnings
+            .iter()
+            .any(|one| one.text.contains("are taken to carry as much each"))
+    };
+    assert!(!assumed(&told), "{:?}", told.warnings);
+    assert!((replica(&of(0.1), &ask(), 15).rate - 100.0 / 2.4).abs() < 1e-9);
+
+    let never = recommend(&of(0.5), &ask(), &Prices::embedded().unwrap()).unwrap_err();
+    let RecommendError::TooLittle { why, next } = never else {
+        panic!("{never:?}")
+    };
+    assert!(why.contains("they carry no more than 130 requests a second"), "{why}");
+    assert!(next.contains("what replicas share"), "{next}");
+
+    let alone = self::told(&measured(), &ask());
+    assert!(assumed(&alone), "{:?}", alone.warnings);
+}
+
 #[test]
 fn what_binds_the_fewest_replicas() {
     let of = |ask: Ask, measured: &Measured| {

@@ -11,11 +11,12 @@ const LOOKS: u32 = 3;
 
 /// What is set now, at the measured capacity.
 pub(super) fn today(ground: &Ground<'_>, current: Current) -> Today {
-    let seconds = super::replica(ground.measured, ground.ask).seconds;
+    let max = current.limits.max;
+    let seconds = super::replica(ground.measured, ground.ask, max).seconds;
     let readings = Reading::ALL.into_iter();
     Today {
         current,
-        sustains: f64::from(current.limits.max) * ground.limit_of(ground.measured.passed),
+        sustains: ground.carried(max),
         saturates: readings
             .filter_map(|reading| saturation(current.limits, reading, seconds))
             .collect(),
@@ -37,7 +38,6 @@ pub(super) fn warnings(
         });
     };
     let (ask, measured) = (ground.ask, ground.measured);
-    let limit = ground.limit_of(measured.passed);
     if ask.in_memory {
         warn(
             "replicas keep their state in memory: a second one answers with other data, and a restart loses all of it"
@@ -49,7 +49,7 @@ pub(super) fn warnings(
         let text = format!(
             "{} are too few: they sustain {} requests a second, and the peak with its burst is {}",
             plural(u64::from(limits.max), "replica", "replicas"),
-            rate(f64::from(limits.max) * limit),
+            rate(ground.carried(limits.max)),
             rate(ask.burst * ask.peak)
         );
         warn(
@@ -129,7 +129,21 @@ pub(super) fn warnings(
             "measure again with a server of that size",
         );
     }
-    if f64::from(limits.max) * limit <= ask.burst * ask.peak && limits.max >= needed {
+    let sharing = ground.sharing();
+    if sharing.sigma.is_none() && limits.max > sharing.most {
+        warn(
+            format!(
+                "{} measured, and {} are taken to carry as much each: where they share a database, a lock or an edge they do not",
+                match sharing.most {
+                    1 => "one replica was".to_owned(),
+                    most => format!("{most} replicas were"),
+                },
+                limits.max
+            ),
+            "`stocktake capacity` with another number of replicas, then both by --from RUN1,RUN2 with the same question",
+        );
+    }
+    if ground.carried(limits.max) <= ask.burst * ask.peak && limits.max >= needed {
         warn(
             "a backlog at the peak never drains, since nothing is left over".to_owned(),
             "plan with less of what a replica sustains",

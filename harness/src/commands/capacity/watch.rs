@@ -136,6 +136,11 @@ impl Watch {
         self.last.iter().filter_map(|metrics| metrics.streams).min()
     }
 
+    /// Whether a replica counts from where its handlers begin.
+    pub fn handler_clocks(&self) -> bool {
+        self.first.iter().any(|metrics| metrics.handlers)
+    }
+
     async fn read(&self) -> Result<Vec<Metrics>, String> {
         let mut all = Vec::new();
         for url in &self.urls {

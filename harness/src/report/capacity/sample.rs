@@ -53,6 +53,7 @@ pub fn found() -> CapacityRecord {
         cold_start_s: Some(1.4),
         drain_s: Some(2.2),
         skew: 1.0,
+        sharing: None,
         from: vec!["reports/runs/2026-11-27-capacity".into()],
     };
     CapacityRecord {
@@ -240,6 +241,7 @@ fn stage(phase: Phase, rate: f64, p99_ms: u64, judged: StageJudged) -> StageReco
         server_cpus: Some(0.5),
         server_memory: Some(96 << 20),
         server_s: None,
+        database_s: None,
         generator_busy: 0.12,
         judged,
     }
@@ -306,7 +308,7 @@ fn advice(measured: &Measured) -> Advice {
                         ..recommendation.limits
                     },
                     reading,
-                    replica: replica(measured, &ask),
+                    replica: replica(measured, &ask, max),
                     size: recommendation.size,
                 };
                 outcomes.push(simulate(profile, &deployment, &prices));

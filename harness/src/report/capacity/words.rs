@@ -171,12 +171,34 @@ pub fn planned(told: &Recommendation) -> String {
     )
 }
 
-/// What one replica was found to sustain, and what limits it.
+/// How many are behind the target: `3`, or that nobody knows.
+pub fn replicas(record: &CapacityRecord) -> String {
+    match record.replicas {
+        0 => "not known".to_owned(),
+        known => known.to_string(),
+    }
+}
+
+/// What one replica was found to sustain, and what limits it; of several what they carry together, and each.
 pub fn replica(record: &CapacityRecord) -> String {
+    let among = |found: &Bracket| match (record.replicas, found.high) {
+        (1, _) => String::new(),
+        (0, _) => " by all replicas, however many there are".to_owned(),
+        (several, Some(high)) => format!(
+            " by {several} replicas together, {} to {} by each",
+            text::rate(found.low / f64::from(several)),
+            text::rate(high / f64::from(several))
+        ),
+        (several, None) => format!(
+            " by {several} replicas together, {} by each",
+            text::rate(found.low / f64::from(several))
+        ),
+    };
     match &record.bracket {
         Some(found) => format!(
-            "{}, limited by {}: {}",
+            "{}{}, limited by {}: {}",
             bracket(found),
+            among(found),
             words::fit(&found.limit),
             words::reason(&found.because)
         ),

@@ -51,6 +51,7 @@ pub(super) fn lines(record: &CapacityRecord, folder: Option<&str>, layout: Layou
     if let Some(target) = &record.target {
         lines.push(row("target", &text::cap(&visible(&target.address), 500)));
     }
+    lines.push(row("replicas", &words::replicas(record)));
     lines.push(row("wanted", &words::objective(record).join("; ")));
     if !record.residue.is_empty() {
         let n = text::plural(record.residue.len() as u64, "item stays", "items stay");
