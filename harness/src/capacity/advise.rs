@@ -75,7 +75,7 @@ fn deployments(told: &Recommendation, measured: &Measured, ask: &Ask, maxes: &[u
         let of = |limits: Limits, size| Deployment {
             limits,
             reading,
-            replica: recommend::replica(measured, ask, limits.max),
+            replica: recommend::replica(measured, ask),
             size,
         };
         for max in &all {

@@ -128,6 +128,7 @@ pub fn conclude(
         Some(End::Elsewhere(passed, failed)) => {
             let best = (passed * failed).sqrt();
             let (cause, because) = cause(stages, best, false, known);
+            let because = format!("{because} (by 2 of 3 stages each, not confirmed)");
             let at = |stage: &&StageRecord| stage.rate == Some(*passed) || stage.rate == Some(*failed);
             let bracket = Bracket {
                 low: *passed,
@@ -308,13 +309,21 @@ fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measure
     let skew = known.skew.filter(|skew| skew.is_finite()).unwrap_or(1.0).max(1.0);
     let carried = |all: f64| all / replicas * skew;
     let distance = |stage: &StageRecord| (stage.rate.unwrap_or(f64::INFINITY) / bracket.low - 1.0).abs();
-    let open = || {
-        stages
-            .iter()
-            .filter(|stage| stage.rate.is_some() && stage.succeeded > 0)
+    let near = |passed: bool| {
+        let of = |stage: &&StageRecord| {
+            stage.rate.is_some() && stage.succeeded > 0 && (!passed || stage.judged == StageJudged::Passed)
+        };
+        let of: Vec<&StageRecord> = stages.iter().filter(of).collect();
+        let nearest = of.iter().map(|stage| distance(stage)).fold(f64::INFINITY, f64::min);
+        of.into_iter()
+            .filter(|stage| distance(stage) <= nearest + 0.02)
+            .collect::<Vec<_>>()
     };
-    let nearest = open().map(distance).fold(f64::INFINITY, f64::min);
-    let near: Vec<&StageRecord> = open().filter(|stage| distance(stage) <= nearest + 0.02).collect();
+    // Beyond what it sustains calls queue: those that passed say what it is like at its limit.
+    let near = match near(true) {
+        none if none.is_empty() => near(false),
+        passed => passed,
+    };
     let mean = |value: &dyn Fn(&StageRecord) -> Option<f64>| {
         let values: Vec<f64> = near.iter().filter_map(|stage| value(stage)).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -337,8 +346,9 @@ fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measure
         sharing: Some(Sharing {
             at: known.replicas,
             most: known.replicas,
-            sigma: None,
+            loss: None,
         }),
+        ceiling: None,
         from: vec![known.from.clone()],
     }
 }
@@ -359,7 +369,7 @@ fn at_least(low: f64, stages: &[StageRecord], limits: &[String], limit: &str, be
 /// Something else than the target gave out.
 fn stopped(passed: Option<f64>, at: f64, stages: &[StageRecord], limits: &[String]) -> Conclusion {
     let last = stages.iter().rev().find_map(|stage| match &stage.judged {
-        StageJudged::Void { why, limit } => Some((why.as_str(), limit.as_str())),
+        StageJudged::Void { why, limit } if stage.rate == Some(at) => Some((why.as_str(), limit.as_str())),
         _ => None,
     });
     let (why, limit) = last.unwrap_or(("its stages say nothing", "generator"));

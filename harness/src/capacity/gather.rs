@@ -118,13 +118,22 @@ pub fn gather(
         let sharing = Sharing {
             at: replicas,
             most: brackets.iter().map(|(n, ..)| *n).max().unwrap_or(replicas),
-            sigma: growth::sharing(&brackets),
+            loss: growth::loss(&brackets),
         };
-        caveats.extend(shared(measured, &sharing));
+        caveats.extend(shared(measured, &sharing, &brackets));
         measured.sharing = Some(sharing);
-        if sharing.sigma.is_some() {
+        if sharing.loss.is_some() {
             let others = capacity.iter().filter(|(_, record)| record.replicas != replicas);
-            measured.from.extend(others.map(|(path, _)| (*path).to_owned()));
+            let used = others.filter(|(_, record)| record.measured.is_some());
+            measured.from.extend(used.map(|(path, _)| (*path).to_owned()));
+        }
+        if let Some((path, limit, rate)) = full(&capacity) {
+            measured.ceiling = Some(rate);
+            measured.from.push(path.to_owned());
+            caveats.push(Caveat {
+                text: format!("by {path} the {limit} takes {rate:.0}/s, however many replicas there are"),
+                remedy: format!("more than that needs a larger {limit} first"),
+            });
         }
     }
     let leg = capacity.iter().find_map(|(_, record)| record.leg);
@@ -135,7 +144,10 @@ pub fn gather(
         Some(measured) => {
             // A replica's share of a load run is the mean, what passed is the busiest's.
             let mean = measured.passed / measured.skew.max(1.0);
-            for rate in rates.iter().filter(|rate| !rate.held && rate.rate / behind < mean) {
+            // Of several numbers of replicas nobody said which was behind the load run.
+            let known = told.is_some() || brackets.iter().all(|(n, ..)| *n == replicas);
+            let missed = |rate: &&Rated<'_>| known && !rate.held && rate.rate / behind < mean;
+            for rate in rates.iter().filter(missed) {
                 caveats.push(Caveat {
                     text: format!(
                         "the load run {} missed the objective at {:.0}/s, below what the capacity run says",
@@ -233,9 +245,31 @@ fn least(capacity: &[(&str, &CapacityRecord)]) -> Option<(u32, f64)> {
     each.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
+/// What was full beside the replicas: the run, what it was, and what it took.
+fn full<'a>(capacity: &[(&'a str, &'a CapacityRecord)]) -> Option<(&'a str, &'a str, f64)> {
+    let brackets = capacity.iter().filter_map(|(path, record)| {
+        let bracket = record.bracket.as_ref()?;
+        let beside = matches!(bracket.limit.as_str(), "edge" | "database");
+        beside.then_some((*path, bracket.limit.as_str(), bracket.low))
+    });
+    brackets.min_by(|a, b| a.2.total_cmp(&b.2))
+}
+
 /// Replicas that lose something to each other.
-fn shared(measured: &Measured, sharing: &Sharing) -> Option<Caveat> {
-    let sigma = sharing.sigma.filter(|sigma| *sigma > 0.0)?;
+fn shared(measured: &Measured, sharing: &Sharing, brackets: &[(u32, f64, f64)]) -> Option<Caveat> {
+    let sigma = Some(sharing.sigma()).filter(|sigma| *sigma > 0.0)?;
+    let remedy =
+        "find what they share (a database, a lock, a cache, the edge): more of it helps where more replicas do not"
+            .to_owned();
+    let fewest = brackets.iter().min_by_key(|(n, ..)| *n)?;
+    let most = brackets.iter().max_by_key(|(n, ..)| *n)?;
+    if most.2 < fewest.1 {
+        let text = format!(
+            "more replicas carry less: {} carry {:.0}/s at most, {} carry {:.0}/s at least",
+            most.0, most.2, fewest.0, fewest.1
+        );
+        return Some(Caveat { text, remedy });
+    }
     let each = measured.passed / measured.skew.max(1.0);
     let alone = each * sharing.share(1);
     Some(Caveat {
@@ -245,9 +279,7 @@ fn shared(measured: &Measured, sharing: &Sharing) -> Option<Caveat> {
             sharing.at,
             alone / sigma
         ),
-        remedy:
-            "find what they share (a database, a lock, a cache, the edge): more of it helps where more replicas do not"
-                .to_owned(),
+        remedy,
     })
 }
 
@@ -259,25 +291,29 @@ fn contract(path: &str, record: &RunRecord) -> Option<Caveat> {
     })
 }
 
-/// The lower of the rates that passed, the higher of those that failed.
+/// Of two runs of one number of replicas the one where each carries less, with the higher of the rates that failed. A rate is that of the
+/// busiest replica, so the skew is taken off before they are compared.
 fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Measured {
-    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| failed < b.passed);
+    let mean = |of: &Measured, rate: f64| rate / of.skew.max(1.0);
+    let passed = |of: &Measured| mean(of, of.passed);
+    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| mean(a, failed) < passed(b));
     if apart(&known, &found) || apart(&found, &known) {
         caveats.push(Caveat {
             text: format!(
                 "two runs of the same number of replicas do not agree: {:.0}/s and {:.0}/s passed",
-                known.passed, found.passed
+                passed(&known),
+                passed(&found)
             ),
             remedy: "the lower one counts here; find out what differs between them".to_owned(),
         });
     }
-    let (mut low, high) = if found.passed < known.passed {
+    let (mut low, high) = if passed(&found) < passed(&known) {
         (found, known)
     } else {
         (known, found)
     };
     low.failed = match (low.failed, high.failed) {
-        (Some(a), Some(b)) => Some(a.max(b)),
+        (Some(a), Some(b)) => Some(a.max(mean(&high, b) * low.skew.max(1.0))),
         _ => None,
     };
     low.from.extend(high.from);
@@ -376,6 +412,11 @@ fn of_rates(rates: &[Rated<'_>], replicas: f64) -> Option<Measured> {
         service_s: service.unwrap_or_default() / 1e9,
         cpu_s: mean(&|round| round.server_cpu_us).map(|micros| micros / 1e6),
         skew: 1.0,
+        sharing: Some(Sharing {
+            at: replicas as u32,
+            most: replicas as u32,
+            loss: None,
+        }),
         from,
         ..Measured::default()
     })

@@ -11,7 +11,7 @@
 //! The two meet where replicas share nothing. The range comes from the corners of the brackets, each end of each: it holds the truth
 //! where all brackets do, so of two brackets of 95 % in 90 % of cases at least, and where one of the two ways is the truth.
 
-use super::record::PredictionRecord;
+use super::{measured::Loss, record::PredictionRecord};
 use crate::numbers;
 
 /// A range wider than this (its half over the middle) is no prediction.
@@ -55,15 +55,15 @@ pub fn predict(known: &[(u32, f64, f64)], replicas: u32) -> PredictionRecord {
     }
     let half = (high - low) / 2.0 / best;
     let range = format!("{} to {}", numbers::per_second(low), numbers::per_second(high));
-    if half.is_nan() || half > WIDEST {
+    if half.is_nan() || half > WIDEST || low <= 0.0 {
         let text = format!(
             "cannot tell: {replicas} replicas would carry {range}, which says too little; measure {largest} and fewer with a longer --confirm"
         );
         return told(None, text);
     }
     let extrapolated = if replicas > 2 * largest { ", extrapolated" } else { "" };
-    let shared = match sharing(&known) {
-        Some(sigma) if sigma > 0.0 => format!(
+    let shared = match loss(&known) {
+        Some(loss) if loss.sigma > 0.0 => format!(
             "; they share something, such as a database, a lock or an edge: no number of them carries more than {}",
             numbers::per_second(law(&middles).map_or(best, |(_, slope)| 1.0 / slope))
         ),
@@ -76,26 +76,34 @@ pub fn predict(known: &[(u32, f64, f64)], replicas: u32) -> PredictionRecord {
     told(Some((best, low, high)), text)
 }
 
-/// What replicas lose to each other: sigma of the law through these brackets. 0 where a corner of them is without any loss, and
-/// `None` where they are of fewer than two numbers of replicas.
-pub fn sharing(known: &[(u32, f64, f64)]) -> Option<f64> {
+/// What replicas lose to each other, by the law through these brackets. What is planned with is 0 where a corner of them is without any
+/// loss. `None`: they are of fewer than two numbers of replicas.
+pub fn loss(known: &[(u32, f64, f64)]) -> Option<Loss> {
     let usable = |(n, low, high): &(u32, f64, f64)| *n > 0 && *low > 0.0 && low <= high && high.is_finite();
     let first = known.first()?.0;
     if !known.iter().all(usable) || known.iter().all(|(n, ..)| *n == first) {
         return None;
     }
-    // The fewest at their low ends and the most at their high ones show the least loss.
     let middle = known.iter().map(|(n, ..)| f64::from(*n)).sum::<f64>() / known.len() as f64;
-    let least: Vec<(f64, f64)> = known
-        .iter()
-        .map(|(n, low, high)| (f64::from(*n), if f64::from(*n) < middle { *low } else { *high }))
-        .collect();
-    let likely: Vec<(f64, f64)> = known
-        .iter()
-        .map(|(n, low, high)| (f64::from(*n), (low * high).sqrt()))
-        .collect();
-    let sigma = |points: &[(f64, f64)]| law(points).map_or(0.0, |(level, slope)| (slope / level).clamp(0.0, 1.0));
-    Some(if sigma(&least) > 0.0 { sigma(&likely) } else { 0.0 })
+    let sigma = |rate: &dyn Fn(f64, f64, f64) -> f64| {
+        let points: Vec<(f64, f64)> = known
+            .iter()
+            .map(|(n, low, high)| (f64::from(*n), rate(f64::from(*n), *low, *high)))
+            .collect();
+        law(&points).map_or(0.0, |(level, slope)| match slope / level {
+            // More carry less than few.
+            _ if level <= 0.0 => 1.0,
+            sigma => sigma.clamp(0.0, 1.0),
+        })
+    };
+    // The fewest at their low ends and the most at their high ones show the least loss.
+    let least = sigma(&|n, low, high| if n < middle { low } else { high });
+    let most = sigma(&|n, low, high| if n < middle { high } else { low });
+    let likely = sigma(&|_, low, high| (low * high).sqrt());
+    Some(Loss {
+        sigma: if least > 0.0 { likely } else { 0.0 },
+        most: most.max(likely),
+    })
 }
 
 /// Level and slope of n / X = level + slope (n - 1), least squares of relative errors; `None` where all are of one n.
@@ -174,14 +182,20 @@ mod tests {
 
     #[test]
     fn a_loss_is_told_where_no_end_of_the_brackets_is_without_it() {
-        let sigma = sharing(&[(2, 178.0, 180.0), (1, 99.0, 101.0)]).unwrap();
-        assert!((sigma - 0.1174).abs() < 1e-3, "{sigma}");
-        // Two carry what one does.
-        assert!(sharing(&[(1, 145.0, 156.0), (2, 147.0, 154.0)]).unwrap() > 0.95);
-        assert_eq!(sharing(&[(1, 145.0, 156.0), (2, 285.0, 300.0)]), Some(0.0));
-        assert_eq!(sharing(&[(1, 145.0, 156.0), (2, 340.0, 350.0)]), Some(0.0));
-        assert_eq!(sharing(&[(2, 145.0, 156.0), (2, 340.0, 350.0)]), None);
-        assert_eq!(sharing(&[]), None);
+        let told = loss(&[(2, 178.0, 180.0), (1, 99.0, 101.0)]).unwrap();
+        assert!((told.sigma - 0.1174).abs() < 1e-3, "{told:?}");
+        // 2 x 101 / 178 - 1.
+        assert!((told.most - 0.1348).abs() < 1e-3, "{told:?}");
+        // Two carry what one does, or less.
+        assert!(loss(&[(1, 145.0, 156.0), (2, 147.0, 154.0)]).unwrap().sigma > 0.95);
+        assert_eq!(loss(&[(1, 99.0, 101.0), (2, 20.0, 22.0)]).unwrap().sigma, 1.0);
+        // It may be none, or as much as 2 x 156 / 285 - 1.
+        let open = loss(&[(1, 145.0, 156.0), (2, 285.0, 300.0)]).unwrap();
+        assert!(open.sigma == 0.0 && (open.most - 0.0947).abs() < 1e-3, "{open:?}");
+        let gains = loss(&[(1, 145.0, 156.0), (2, 340.0, 350.0)]).unwrap();
+        assert_eq!((gains.sigma, gains.most), (0.0, 0.0));
+        assert_eq!(loss(&[(2, 145.0, 156.0), (2, 340.0, 350.0)]), None);
+        assert_eq!(loss(&[]), None);
     }
 
     #[test]
@@ -199,5 +213,7 @@ mod tests {
         }
         assert_eq!(predict(&[(1, 60.0, 150.0), (2, 110.0, 310.0)], 3).rate, None);
         assert_eq!(predict(&[(1, 0.0, 150.0), (2, 110.0, f64::INFINITY)], 3).rate, None);
+        // Backwards along a line that goes below nothing.
+        assert_eq!(predict(&[(4, 98.0, 102.0), (8, 297.0, 303.0)], 1).rate, None);
     }
 }

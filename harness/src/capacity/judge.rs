@@ -23,9 +23,10 @@ const DELAY: f64 = 0.25;
 /// Requests waited for a connection or stream where that makes up this share of all times.
 const WAITED: f64 = 0.05;
 
-/// Where a call takes so many times as long as at the lowest rate, more than half of its time is a wait within the target: by Little's
-/// law its slots could carry at least twice as much, so more of them carry no more.
-const STRAINED: f64 = 2.0;
+/// Where a call takes so many times as long as at the lowest rate, nine tenths of its time are a wait within the target, and more
+/// slots carry hardly more: a closed network of M equal stations with N calls in it has R / R0 = (N + M - 1) / M and
+/// X / Xmax = N / (N + M - 1) (mean value analysis, Reiser and Lavenberg 1980), so X is more than 90 % of its maximum.
+const STRAINED: f64 = 10.0;
 
 /// What the rounds of the load tier say beside the record of a stage.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,10 +52,10 @@ pub struct Signs {
 }
 
 impl Signs {
-    /// Calls wait within the target, and the generator was not too busy to see it.
+    /// Calls wait within the target.
     fn strained(&self, stage: &StageRecord) -> bool {
         let longer = stage.service_s.zip(self.usual_s);
-        stage.generator_busy <= BUSY && longer.is_some_and(|(now, usual)| now > STRAINED * usual)
+        longer.is_some_and(|(now, usual)| now > STRAINED * usual)
     }
 }
 
@@ -83,8 +84,28 @@ pub fn usual(stages: &[StageRecord]) -> Option<f64> {
     times.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, service)| service)
 }
 
-/// Judges an open stage.
+/// Judges an open stage. Whatever fails where the generator had not a moment to spare is void: answers that it read late, time-outs
+/// among them, look the same.
 pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> StageJudged {
+    let judged = judged(stage, objective, signs);
+    let generator = match &judged {
+        StageJudged::Failed { .. } => true,
+        StageJudged::Void { limit, .. } => limit == "connections",
+        StageJudged::Passed | StageJudged::Measured => false,
+    };
+    if generator && stage.generator_busy > BUSY {
+        return StageJudged::Void {
+            why: format!(
+                "the generator's threads were busy {} of the time, so it may have read answers late",
+                numbers::percent(stage.generator_busy)
+            ),
+            limit: "generator".to_owned(),
+        };
+    }
+    judged
+}
+
+fn judged(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> StageJudged {
     let void = |why: String, limit: &str| StageJudged::Void {
         why,
         limit: limit.to_owned(),
@@ -127,27 +148,9 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
     let errors = objective
         .errors
         .filter(|most| stage.failed as f64 > most * ended as f64 * (1.0 + 1e-9));
-    let busy = || {
-        let text = format!(
-            "the generator's threads were busy {} of the time, so it may have read answers late",
-            numbers::percent(stage.generator_busy)
-        );
-        (stage.generator_busy > BUSY).then_some(text)
-    };
-    if errors.is_some() {
-        // Those that were sent are not the ones.
-        let unsent = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
-        if signs.strained(stage) {
-            let text = format!("{unsent}, the others waited behind those that wait in the target: a queue grows");
-            return failed(text, "backlog");
-        }
-        let text = format!("{unsent}, the others found no free connection or stream");
-        return void(text, "connections");
-    }
+    let unsent = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+    let unplaced = format!("{unsent}, the others found no free connection or stream");
     if let Some((index, (percentile, at_most))) = slow {
-        if let Some(text) = busy() {
-            return void(text, "generator");
-        }
         let late = signs.lateness.get(index).copied().unwrap_or_default();
         if late as f64 > DELAY * *at_most as f64 {
             let text = format!(
@@ -158,6 +161,9 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
             return void(text, "generator");
         }
         let service = signs.service.get(index).copied().unwrap_or(u64::MAX);
+        if service <= *at_most && errors.is_some() && !signs.strained(stage) {
+            return void(unplaced, "connections");
+        }
         if service <= *at_most && stage.slot_wait < WAITED {
             let text = format!(
                 "from their send on {} is {}, and what came before it is the generator's own",
@@ -182,20 +188,17 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         );
         return failed(text, "latency");
     }
-    if (stage.sent as f64) < SENT * stage.scheduled as f64 {
-        let text = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+    // Those that were sent are not the ones: every slot was taken, however quick the answers were.
+    if errors.is_some() || (stage.sent as f64) < SENT * stage.scheduled as f64 {
         if signs.strained(stage) {
-            return failed(format!("{text}: a queue grows in the target"), "backlog");
+            let text = format!("{unsent}, the others waited behind those that wait in the target: a queue grows");
+            return failed(text, "backlog");
         }
-        // Nothing else failed: every slot was taken, however quick the answers were.
-        return void(text, "connections");
+        return void(unplaced, "connections");
     }
     let due = stage.scheduled as f64;
     let left = due - stage.throughput * stage.seconds - stage.failed as f64 - filling(stage, signs);
     if left > GROWN * due + 3.0 * due.sqrt() {
-        if let Some(text) = busy() {
-            return void(text, "generator");
-        }
         if let Some(text) = connections {
             return void(text, "connections");
         }
@@ -211,12 +214,12 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
 /// Requests by which more are in flight at the end of a stage than at its begin, and no queue grows: where each call takes longer than
 /// the warm-up, those that were due before it do not make up yet for those that outlast the end.
 ///
-/// In a queue that grows from the begin on calls get longer too: at f times what the target can do the shortest take f - 1 warm-ups,
-/// and 1 - 1 / f of what is due is left. With a warm-up of a fifth of the stage, and no more than half of what is due, this stays
-/// below that for every f.
+/// What a call takes is known from the lowest rate that passed. Before there is one, from the shortest calls of this stage: in a queue
+/// that grows from the begin on they get longer too, at f times what the target can do f - 1 warm-ups, while 1 - 1 / f of what is due
+/// is left. With a warm-up of a fifth of the stage, and no more than half of what is due, this stays below that for every f.
 fn filling(stage: &StageRecord, signs: &Signs) -> f64 {
     let due = stage.scheduled as f64;
-    let share = (signs.least_s - signs.warm_up_s) / stage.seconds;
+    let share = (signs.usual_s.unwrap_or(signs.least_s) - signs.warm_up_s) / stage.seconds;
     if share > 0.0 { due * share.min(0.5) } else { 0.0 }
 }
 

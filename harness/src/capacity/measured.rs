@@ -10,15 +10,38 @@ pub struct Sharing {
     pub at: u32,
     /// The most replicas that were measured.
     pub most: u32,
-    /// sigma of X(n) = R n / (1 + sigma (n - 1)), see [`super::growth`]; 0 where none was evident, `None` where it is not known: one
-    /// number of replicas was measured.
-    pub sigma: Option<f64>,
+    /// What they lose; `None`: one number of replicas alone was measured.
+    pub loss: Option<Loss>,
+}
+
+/// sigma of X(n) = R n / (1 + sigma (n - 1)), from 0 (replicas share nothing) to 1 (more of them carry no more), see [`super::growth`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// What is planned with: 0 where the brackets leave it open whether there is any.
+    pub sigma: f64,
+    /// The most that the brackets leave.
+    pub most: f64,
 }
 
 impl Sharing {
+    /// What is planned with.
+    pub fn sigma(&self) -> f64 {
+        self.loss.map_or(0.0, |loss| loss.sigma)
+    }
+
+    /// The same with the most loss that the brackets leave.
+    pub fn at_worst(&self) -> Sharing {
+        let loss = self.loss.map(|loss| Loss {
+            sigma: loss.most,
+            ..loss
+        });
+        Sharing { loss, ..*self }
+    }
+
     /// What each of n replicas carries, over what each carried when it was measured.
     pub fn share(&self, replicas: u32) -> f64 {
-        let sigma = self.sigma.unwrap_or_default();
+        let sigma = self.sigma();
         let held = |n: u32| 1.0 + sigma * (f64::from(n.max(1)) - 1.0);
         held(self.at) / held(replicas)
     }
@@ -26,7 +49,7 @@ impl Sharing {
     /// The fewest replicas that carry so many times what one was measured to carry; `None`: no number of them does.
     pub fn replicas(&self, times: f64) -> Option<f64> {
         // n (1 + sigma (at - 1)) / (1 + sigma (n - 1)) = times.
-        let sigma = self.sigma.unwrap_or_default();
+        let sigma = self.sigma();
         let room = self.share(1) - times * sigma;
         (room > 0.0).then(|| times * (1.0 - sigma) / room)
     }
@@ -66,6 +89,9 @@ pub struct Measured {
     /// What replicas lose to each other, and of how many that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<Sharing>,
+    /// Requests a second that all replicas together carry at most, whatever their number: an edge or a database was full there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
     /// Runs that this comes from: folders or run ids.
     pub from: Vec<String>,
 }
@@ -77,7 +103,14 @@ mod tests {
 
     #[test]
     fn replicas_that_share_something_carry_less_each() {
-        let of = |at, sigma| Sharing { at, most: 2, sigma };
+        let of = |at, sigma: Option<f64>| Sharing {
+            at,
+            most: 2,
+            loss: sigma.map(|sigma| Loss {
+                sigma,
+                most: 2.0 * sigma,
+            }),
+        };
         for free in [of(1, None), of(2, Some(0.0))] {
             assert_eq!((free.share(9), free.replicas(7.5)), (1.0, Some(7.5)));
         }
@@ -86,6 +119,7 @@ mod tests {
         assert!((held.share(3) - 1.0 / 1.2).abs() < 1e-12);
         assert!((held.replicas(2.5).unwrap() - 3.0).abs() < 1e-9);
         assert_eq!((held.replicas(10.0), held.replicas(11.0)), (None, None));
+        assert!((held.at_worst().share(3) - 1.0 / 1.4).abs() < 1e-12);
         // The same, told of what each of two carries: 2 / 1.1 x 55 / 50.
         let two = of(2, Some(0.1));
         assert!((two.share(1) - 1.1).abs() < 1e-12);

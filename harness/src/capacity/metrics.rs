@@ -89,6 +89,14 @@ pub fn between(before: &[Metrics], after: &[Metrics]) -> Between {
     }
 }
 
+/// A replica whose counters went back: another process answers at its address now. The position of the first.
+pub fn restarted(before: &[Metrics], after: &[Metrics]) -> Option<usize> {
+    let back =
+        |before: Option<f64>, after: Option<f64>| before.zip(after).is_some_and(|(before, after)| after < before);
+    let mut pairs = before.iter().zip(after);
+    pairs.position(|(before, after)| back(before.calls, after.calls) || back(before.cpu_s, after.cpu_s))
+}
+
 /// The value of a line of this name, whatever its labels.
 fn sample(line: &str, name: &str) -> Option<f64> {
     let rest = line.strip_prefix(name)?;
@@ -157,5 +165,11 @@ mod tests {
         );
         assert_eq!(super::between(&[at(5.0, 5.0)], &[at(1.0, 1.0)]).cpu_s, None);
         assert_eq!(super::between(&[], &[]), Between::default());
+        assert_eq!(
+            restarted(&[at(5.0, 5.0), at(5.0, 5.0)], &[at(9.0, 6.0), at(1.0, 1.0)]),
+            Some(1)
+        );
+        assert_eq!(restarted(&[at(5.0, 5.0)], &[at(5.0, 5.0)]), None);
+        assert_eq!(restarted(&[at(5.0, 5.0)], &[Metrics::default()]), None);
     }
 }

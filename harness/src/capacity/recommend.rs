@@ -223,7 +223,7 @@ pub struct Advice {
 const UNSHARED: Sharing = Sharing {
     at: 1,
     most: 1,
-    sigma: None,
+    loss: None,
 };
 
 /// What all parts compute with.
@@ -265,8 +265,8 @@ impl Ground<'_> {
 
     /// In words, behind a quotient that asks for so many replicas.
     fn loss(&self) -> String {
-        match self.sharing().sigma {
-            Some(sigma) if sigma > 0.0 => {
+        match self.sharing().sigma() {
+            sigma if sigma > 0.0 => {
                 let at = self.sharing().at;
                 format!(
                     ", and more since replicas share something: each of n carries (1 + {0} x {1}) / (1 + {0} (n - 1)) as much",
@@ -324,23 +324,23 @@ pub fn recommend(measured: &Measured, ask: &Ask, prices: &Prices) -> Result<Reco
         limits,
         concurrency_in_flight: rule.in_flight,
         size,
-        planned: ground.planned(measured.passed),
+        planned: ground.planned(measured.passed) * ground.sharing().share(limits.max),
         numbers,
         priced,
         today,
         warnings,
         calibration: lines::calibration(),
         az: lines::az(limits, size, measured),
-        bicep: lines::bicep(limits, size),
+        bicep: lines::bicep(limits, size, measured),
     })
 }
 
-/// A replica as it was measured, for a simulation of so many of them at most: fewer carry no less each.
-pub fn replica(measured: &Measured, ask: &Ask, max: u32) -> Replica {
+/// A replica as it was measured, for a simulation.
+pub fn replica(measured: &Measured, ask: &Ask) -> Replica {
     let seconds = measured.in_flight / measured.passed;
-    let share = measured.sharing.unwrap_or(UNSHARED).share(max);
     Replica {
-        rate: measured.passed / measured.skew.max(1.0) * share,
+        rate: measured.passed / measured.skew.max(1.0),
+        sharing: measured.sharing,
         seconds: if seconds.is_finite() && seconds > 0.0 {
             seconds
         } else {

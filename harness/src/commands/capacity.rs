@@ -256,6 +256,8 @@ async fn run(
         streams_allowed: watch.streams(),
         from: folder.display().to_string(),
         confirm_s: args.confirm.as_secs_f64(),
+        cold_start_s: args.question.replica_start.map(|time| time.as_secs_f64()),
+        drain_s: args.question.replica_drain.map(|time| time.as_secs_f64()),
         ..Default::default()
     };
     show.line(&console::begin(
@@ -305,8 +307,9 @@ async fn run(
     known.skew = skew;
     caveats.extend(driver.map(Driver::close).unwrap_or_default());
     if let Some((service, _)) = &mut service {
-        known.cold_start_s = cold_start_s;
-        known.drain_s = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
+        let drained = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
+        known.cold_start_s = known.cold_start_s.or(cold_start_s);
+        known.drain_s = known.drain_s.or(drained);
     }
     caveats.extend(doubts(address, replicas, known.skew, &known));
     let concluded = conclude::conclude(&search, end.as_ref(), cut.as_ref(), &stages, &objective, &known);
@@ -374,7 +377,8 @@ fn doubts(address: &Address, replicas: u32, skew: Option<f64>, known: &Known) ->
     if known.cold_start_s.is_none() {
         add(
             "cold start and drain were not measured: this run did not start the target".to_owned(),
-            "take them from the platform's log, or from `stocktake capacity` of the built-in service",
+            "time the first answer of a service at rest (`stocktake doctor --cold-start 60s`), read the platform's log for the end of a \
+             replica, and give them as --replica-start and --replica-drain",
         );
     }
     caveats

@@ -15,20 +15,25 @@ const IDLE: f64 = 0.5;
 /// More than this share of the time that came on top under load was spent before the server.
 const BEFORE: f64 = 0.5;
 
+/// So many times what a call grew may its calls to a database have grown, one after the other.
+const TOGETHER: f64 = 1.2;
+
 /// Processors' worth that one thread at work takes, from and to.
 const ONE: (f64, f64) = (0.85, 1.15);
 
 /// What limits, and how that is known: from the stages that failed nearest above.
 pub(super) fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Known) -> (String, String) {
     let told = |limit: &str, because: String| (limit.to_owned(), because);
-    if errors {
-        return told("errors", "beyond it too many requests fail".to_owned());
-    }
     let failed = stages.iter().filter(|stage| {
         let rate = stage.rate.unwrap_or_default();
         matches!(stage.judged, StageJudged::Failed { .. }) && rate >= best * 0.98 && rate <= best * 2.1
     });
     let failed: Vec<&StageRecord> = failed.collect();
+    // A queue that grows breaks an objective of errors alone too, and no request needs to fail for it.
+    let refused = |stage: &StageRecord| matches!(&stage.judged, StageJudged::Failed { limit, .. } if limit == "errors");
+    if errors && (failed.is_empty() || failed.iter().any(|stage| refused(stage))) {
+        return told("errors", "beyond it too many requests fail".to_owned());
+    }
     let replicas = f64::from(known.replicas.max(1));
     let cores = mean(&failed, |stage| stage.server_cpus).map(|all| all / replicas);
     let of_all = if known.shared { replicas } else { 1.0 };
@@ -41,31 +46,38 @@ pub(super) fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Kno
         let because = format!("it takes {cores:.2} processors there, one processor's worth: a single thread?");
         return told("unknown", because);
     }
+    // Those that it refuses it answers at once, and its mean time is of those, too.
+    let slow: Vec<&StageRecord> = failed.iter().copied().filter(|stage| !refused(stage)).collect();
+    // Its processors are known, nobody else uses them, and they are not full.
+    let own = used.is_some() && !known.shared;
     let most_of = |(grown, part): &(f64, f64)| *grown > 0.0 && *part > BEFORE * grown;
     let time = |seconds: f64| numbers::latency((seconds * 1e9) as u64);
-    if let Some((grown, earlier)) = before(stages, &failed).filter(most_of) {
+    if let Some((grown, earlier)) = before(stages, &slow).filter(most_of) {
         let because = format!(
             "of the {} that a call takes longer there than at the lowest rate, {} are spent before the server",
             time(grown),
             time(earlier)
         );
         // A replica without a moment to spare, or one whose threads are all taken, keeps calls waiting there too.
-        return match (used, known.handler_clocks) {
-            (Some(_), false) => told("edge", because),
-            (_, true) => told(
+        return if known.handler_clocks {
+            told(
                 "unknown",
                 because + ": an edge, or the server's own queue before its handlers",
-            ),
-            (None, false) => told(
+            )
+        } else if own {
+            told("edge", because)
+        } else {
+            told(
                 "unknown",
                 because + ": an edge, or processors that are full, as --cpu would tell",
-            ),
+            )
         };
     }
-    let asked = database(stages, &failed).filter(most_of);
-    if let Some((grown, asked)) = asked.filter(|_| used.is_some()) {
+    // Calls to it that run beside each other add up to more than the call itself: those say nothing.
+    let asked = database(stages, &slow).filter(|of| most_of(of) && of.1 <= TOGETHER * of.0);
+    if let Some((grown, asked)) = asked.filter(|_| own) {
         let because = format!(
-            "of the {} that the server takes longer for a call there than at the lowest rate, {} are spent on the database",
+            "of the {} that the server takes longer for a call there than at the lowest rate, {} are spent on its calls to the database",
             time(grown),
             time(asked)
         );
@@ -142,13 +154,14 @@ pub(super) fn elsewhere(limit: &str) -> Option<(&'static str, &'static str)> {
         )),
         "database" => Some((
             "the database behind the replicas",
-            "find what the database sustains and enlarge it, then the same again: until then more replicas carry no more",
+            "find what the database sustains, or the pool of connections where its wait is counted with the calls, and enlarge it; then \
+             the same again",
         )),
         _ => None,
     }
 }
 
-/// Whether the stages around a rate say that something else than the replicas is the limit.
-pub fn is_elsewhere(stages: &[StageRecord], rate: f64, known: &Known) -> bool {
-    elsewhere(&cause(stages, rate, false, known).0).is_some()
+/// Whether the stages say that something else than the replicas is the limit between a rate that passed and one that failed.
+pub fn is_elsewhere(stages: &[StageRecord], (passed, failed): (f64, f64), known: &Known) -> bool {
+    elsewhere(&cause(stages, (passed * failed).sqrt(), false, known).0).is_some()
 }

@@ -123,7 +123,7 @@ fn a_full_database_is_told_before_anything_is_confirmed() {
     };
     let low = with(passing(0.021, Some(0.02)), 0.015);
     let full = [low.clone(), with(failing(160.0, Some(0.1), Some(0.29)), 0.28)];
-    assert!(is_elsewhere(&full, 155.0, &known));
+    assert!(is_elsewhere(&full, (150.0, 160.0), &known));
     let mut search = search();
     for (rate, judged) in [(50.0, Judged::Passed), (100.0, Judged::Failed)] {
         for _ in 0..2 {
@@ -152,9 +152,20 @@ fn a_full_database_is_told_before_anything_is_confirmed() {
         );
         assert!(made.next[0].contains("enlarge it"), "{:?}", made.next);
     }
+    // Four calls at a time add up to more than the call; what it refuses at once is no time of an edge.
+    let beside = [low.clone(), with(failing(160.0, Some(0.1), Some(0.29)), 1.1)];
+    assert!(!is_elsewhere(&beside, (150.0, 160.0), &known));
+    let sheds = StageRecord {
+        judged: StageJudged::Failed {
+            why: "5.00 % of the requests failed".to_owned(),
+            limit: "errors".to_owned(),
+        },
+        ..failing(160.0, Some(0.1), Some(0.02))
+    };
+    assert!(!is_elsewhere(&[low.clone(), sheds], (150.0, 160.0), &known));
     // It answers as quickly as ever: the server waits for something of its own.
     let own = [low, with(failing(160.0, Some(0.1), Some(0.29)), 0.02)];
-    assert!(!is_elsewhere(&own, 155.0, &known));
+    assert!(!is_elsewhere(&own, (150.0, 160.0), &known));
     assert_eq!(of(&FOUND, &own, &known).bracket.unwrap().limit, "waiting");
 }
 
@@ -164,14 +175,21 @@ fn a_queue_before_the_handlers_may_be_the_servers_own() {
     let stages = [passing(0.021, Some(0.02)), failing(160.0, Some(0.1), Some(0.02))];
     let cpus = Some(1.0);
     let edge = Known { cpus, ..known() };
-    assert!(is_elsewhere(&stages, 155.0, &edge));
+    assert!(is_elsewhere(&stages, (150.0, 160.0), &edge));
     let threads = Known {
         handler_clocks: true,
         ..edge
     };
+    // The built-in service shares its processors with the generator, and there is no edge before it.
+    let shared = Known {
+        cpus: Some(2.0),
+        shared: true,
+        ..known()
+    };
     for (known, words) in [
         (threads, "own queue before its handlers"),
         (known(), "--cpu would tell"),
+        (shared, "--cpu would tell"),
     ] {
         let bracket = of(&FOUND, &stages, &known).bracket.unwrap();
         assert_eq!(bracket.limit, "unknown");

@@ -262,12 +262,50 @@ fn a_queue_that_fills_every_slot_is_the_target() {
         usual_s: Some(0.01),
         ..signs()
     };
-    let waited = StageRecord {
+    let waited = |service: f64| StageRecord {
         slot_wait: 0.3,
-        service_s: Some(0.04),
+        service_s: Some(service),
         ..self::slow()
     };
-    assert_eq!(of(&waited, &slow), ("failed", "latency".to_owned()));
+    assert_eq!(of(&waited(0.11), &slow), ("failed", "latency".to_owned()));
+    // Five times as long: more slots might carry a fifth more.
+    assert_eq!(of(&waited(0.05), &slow), ("void", "connections".to_owned()));
+}
+
+/// A generator without a moment to spare reads answers after their time-out: that is no failure of the target.
+#[test]
+fn time_outs_of_a_busy_generator_are_void() {
+    let out = StageRecord {
+        succeeded: 900,
+        failed: 100,
+        beyond: vec![100, 100],
+        generator_busy: 0.97,
+        ..stage()
+    };
+    for tripped in [false, true] {
+        let signs = Signs { tripped, ..signs() };
+        assert_eq!(of(&out, &signs), ("void", "generator".to_owned()));
+    }
+    // What holds, holds.
+    let held = StageRecord {
+        generator_busy: 0.97,
+        ..stage()
+    };
+    assert_eq!(of(&held, &signs()).0, "passed");
+}
+
+/// At the first rate: calls are too slow, whatever was not sent.
+#[test]
+fn a_slow_target_is_slow_where_slots_run_out_too() {
+    let slow = StageRecord {
+        sent: 950,
+        succeeded: 950,
+        failed: 50,
+        beyond: vec![900, 50],
+        slot_wait: 0.3,
+        ..stage()
+    };
+    assert_eq!(of(&slow, &signs()), ("failed", "latency".to_owned()));
 }
 
 /// A call of 4 s, a warm-up of 2 s, 100/s for 10 s: 800 are answered in the time, and no queue grows.

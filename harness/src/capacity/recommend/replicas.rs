@@ -33,6 +33,16 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
     }
     let (low, high) = ground.rates();
     let peak = ground.ask.burst * ground.ask.peak;
+    if let Some(ceiling) = ground.measured.ceiling.filter(|ceiling| peak > *ceiling) {
+        return Err(RecommendError::TooLittle {
+            why: format!(
+                "the edge or the database takes {} requests a second, whatever the number of replicas, and the peak is {}",
+                rate(ceiling),
+                rate(peak)
+            ),
+            next: "enlarge what was full beside the replicas, then run `stocktake capacity` again".to_owned(),
+        });
+    }
     if ground.sharing().replicas(peak / ground.planned(low)).is_none() {
         return Err(RecommendError::TooLittle {
             why: format!(
@@ -54,6 +64,9 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
     let (min, needed, most) = at(low);
     let (min_best, needed_best, _) = at(high);
     let wanted = needed.replicas;
+    // With the most that the brackets let replicas lose to each other.
+    let worst = ground.sharing().at_worst().replicas(peak / ground.planned(low));
+    let worst = worst.map_or(most, |replicas| (replicas.ceil() as u32).min(most));
     let capped = cap.filter(|cap| cap.replicas < wanted);
     let max = wanted.min(most);
     let least = min.replicas.min(max);
@@ -83,7 +96,7 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
         ground.number(
             Subject::MaxReplicas,
             f64::from(max),
-            (f64::from(needed_best.replicas.min(most)), f64::from(max)),
+            (f64::from(needed_best.replicas.min(most)), f64::from(max.max(worst))),
             limiting(needed, capped.as_ref()),
         ),
     ];

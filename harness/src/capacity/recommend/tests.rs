@@ -1,4 +1,5 @@
 use super::*;
+use crate::capacity::measured::Loss;
 
 fn measured() -> Measured {
     Measured {
@@ -91,7 +92,10 @@ fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
         sharing: Some(Sharing {
             at: 1,
             most: 2,
-            sigma: Some(sigma),
+            loss: Some(Loss {
+                sigma,
+                most: sigma + 0.01,
+            }),
         }),
         ..measured()
     };
@@ -101,13 +105,14 @@ fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
     assert!(max.because.contains("replicas share something"), "{}", max.because);
     // 15 x 65 / 2.4 >= 400 > 14 x 65 / 2.3; each is planned with 65 / 2.4.
     assert_eq!(told.limits.concurrency, 27);
-    let assumed = |told: &Recommendation| {
-        told.warnings
-            .iter()
-            .any(|one| one.text.contains("are taken to carry as much each"))
-    };
-    assert!(!assumed(&told), "{:?}", told.warnings);
-    assert!((replica(&of(0.1), &ask(), 15).rate - 100.0 / 2.4).abs() < 1e-9);
+    assert!((told.planned - 65.0 / 2.4).abs() < 1e-9);
+    // n / (1 + 0.11 (n - 1)) >= 6.15 from 17 on; 15 replicas of 100 carry 625, or 591.
+    assert_eq!(max.range.1, 17.0);
+    let warned = |told: &Recommendation, words: &str| told.warnings.iter().any(|one| one.text.contains(words));
+    let words =
+        "that 15 carry 625 requests a second is computed, extrapolated, and by the brackets it may be as little as 591";
+    assert!(warned(&told, words), "{:?}", told.warnings);
+    assert!((replica(&of(0.1), &ask()).rate_among(15) - 100.0 / 2.4).abs() < 1e-9);
 
     let never = recommend(&of(0.5), &ask(), &Prices::embedded().unwrap()).unwrap_err();
     let RecommendError::TooLittle { why, next } = never else {
@@ -117,7 +122,47 @@ fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
     assert!(next.contains("what replicas share"), "{next}");
 
     let alone = self::told(&measured(), &ask());
-    assert!(assumed(&alone), "{:?}", alone.warnings);
+    let words = "one replica was measured, and 7 are taken to carry as much each, extrapolated";
+    assert!(warned(&alone, words), "{:?}", alone.warnings);
+}
+
+/// What a database takes is no more with more replicas.
+#[test]
+fn a_peak_above_what_was_full_beside_the_replicas_has_no_answer() {
+    let bounded = Measured {
+        ceiling: Some(390.0),
+        ..measured()
+    };
+    let told = recommend(&bounded, &ask(), &Prices::embedded().unwrap()).unwrap_err();
+    assert!(
+        matches!(&told, RecommendError::TooLittle { why, .. } if why.contains("takes 390 requests a second")),
+        "{told:?}"
+    );
+}
+
+/// Half a request a second: no rule of requests a second adds replicas in time.
+#[test]
+fn a_replica_below_the_smallest_concurrency_is_told() {
+    let slow = Measured {
+        passed: 0.8,
+        failed: Some(0.85),
+        in_flight: 1.2,
+        ..measured()
+    };
+    let ask = Ask {
+        peak: 10.0,
+        base: None,
+        ..ask()
+    };
+    let told = told(&slow, &ask);
+    assert_eq!(told.limits.concurrency, 1);
+    assert!(
+        told.warnings
+            .iter()
+            .any(|one| one.text.contains("a rule counts no less than 1")),
+        "{:?}",
+        told.warnings
+    );
 }
 
 #[test]
@@ -442,6 +487,7 @@ fn a_long_drain_asks_for_a_longer_grace() {
     };
     let told = told(&slow, &ask());
     assert!(told.az.ends_with("--termination-grace-period 60"), "{}", told.az);
+    assert!(told.bicep.ends_with("param gracePeriod = 60"), "{}", told.bicep);
 }
 
 /// A crowd comes faster than replicas do.

@@ -21,7 +21,7 @@ pub fn lost(told: &Recommendation, profile: &Profile, prices: &Prices) -> Option
         let deployment = Deployment {
             limits: Limits { min, ..limits },
             reading: Reading::Rate,
-            replica: replica(&told.measured, &told.ask, limits.max),
+            replica: replica(&told.measured, &told.ask),
             size: told.size,
         };
         let outcome = simulate(profile, &deployment, prices);

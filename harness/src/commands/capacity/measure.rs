@@ -89,9 +89,9 @@ impl Run<'_> {
                 Next::End(end) => return Ok(Some(end)),
                 Next::Play(rate, why) => (rate, why),
             };
-            if why == Why::Confirm && !looked {
+            if let (Why::Confirm, false, (Some(passed), Some(failed))) = (why, looked, search.known()) {
                 looked = true;
-                if conclude::is_elsewhere(&self.stages, rate, &self.known) {
+                if conclude::is_elsewhere(&self.stages, (passed, failed), &self.known) {
                     search.leave();
                     continue;
                 }

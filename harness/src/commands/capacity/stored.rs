@@ -68,7 +68,11 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
             result: CapacityResult::Found,
             exit_code: Exit::Passed.code().into(),
             ..none(&format!(
-                "one replica sustains {}{}, from {} stored {}",
+                "{} {}{}, from {} stored {}",
+                match measured.sharing.map_or(1, |sharing| sharing.at) {
+                    1 => "one replica sustains".to_owned(),
+                    several => format!("each of {several} replicas sustains"),
+                },
                 numbers::per_second(measured.passed),
                 measured
                     .failed

@@ -53,6 +53,8 @@ pub struct Watch {
     /// Before the first stage.
     first: Vec<Metrics>,
     last: Vec<Metrics>,
+    /// A replica whose counters went back since the last time.
+    restarted: Option<usize>,
 }
 
 impl Watch {
@@ -75,6 +77,7 @@ impl Watch {
             urls,
             first: Vec::new(),
             last: Vec::new(),
+            restarted: None,
         };
         watch.ids = watch
             .ask(|heard| heard.asked >= ASK.max(EACH * heard.ids.len()))
@@ -93,6 +96,12 @@ impl Watch {
 
     /// Who answers now and did not at the begin, or did and does no more, in words.
     pub async fn changed(&self) -> Option<String> {
+        if let Some(url) = self.restarted.and_then(|at| self.urls.get(at)) {
+            return Some(format!(
+                "the counters of {} went back: that replica was started anew",
+                visible(url)
+            ));
+        }
         if self.ids.is_empty() {
             return None;
         }
@@ -109,6 +118,7 @@ impl Watch {
             return Between::default();
         };
         let between = metrics::between(&self.last, &now);
+        self.restarted = metrics::restarted(&self.last, &now);
         self.last = now;
         between
     }

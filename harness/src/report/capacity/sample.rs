@@ -54,6 +54,7 @@ pub fn found() -> CapacityRecord {
         drain_s: Some(2.2),
         skew: 1.0,
         sharing: None,
+        ceiling: None,
         from: vec!["reports/runs/2026-11-27-capacity".into()],
     };
     CapacityRecord {
@@ -308,7 +309,7 @@ fn advice(measured: &Measured) -> Advice {
                         ..recommendation.limits
                     },
                     reading,
-                    replica: replica(measured, &ask, max),
+                    replica: replica(measured, &ask),
                     size: recommendation.size,
                 };
                 outcomes.push(simulate(profile, &deployment, &prices));

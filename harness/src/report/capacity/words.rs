@@ -42,10 +42,16 @@ pub fn per_second(rate: f64) -> String {
     format!("{} requests a second", text::rate(rate))
 }
 
-/// `142 to 151 requests a second`, or `at least 142 requests a second`.
+/// `142 to 151 requests a second (95 % interval)`, or `at least 142 requests a second`.
 pub fn bracket(bracket: &Bracket) -> String {
     match bracket.high {
-        Some(high) => format!("{} to {}", text::rate(bracket.low), per_second(high)),
+        Some(high) => {
+            let kind = match bracket.confidence {
+                0.0 => "between two rates that were tried".to_owned(),
+                share => format!("{:.0} % interval", share * 100.0),
+            };
+            format!("{} to {} ({kind})", text::rate(bracket.low), per_second(high))
+        }
         None => format!("at least {}", per_second(bracket.low)),
     }
 }

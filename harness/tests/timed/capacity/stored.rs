@@ -95,6 +95,8 @@ fn runs_of_one_afternoon_become_one_recommendation() {
             "1",
             "--current",
             "1,5,10",
+            "--replica-start",
+            "45s",
             "--traffic",
             "flash:base=20,peak=400,ramp=30s,hold=5m",
             "--compare-max",
@@ -112,6 +114,8 @@ fn runs_of_one_afternoon_become_one_recommendation() {
         advice.recommendation.numbers
     );
     assert!(advice.outcomes.len() >= 4);
+    // A figure of the deployment stands above what was measured.
+    assert_eq!(advice.recommendation.measured.cold_start_s, Some(45.0));
     let measured = record.measured.unwrap();
     assert!(
         measured.from.contains(&one) && measured.from.contains(&checked),
