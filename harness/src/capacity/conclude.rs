@@ -113,13 +113,18 @@ pub fn conclude(
                 let rate = stage.rate.unwrap_or_default();
                 stage.phase == Phase::Confirm && rate > 0.0
             };
+            // One that failed is beyond each latency too: what is refused is told as such.
+            let limit = match objective.errors {
+                Some(_) if cause == "errors" => objective.latency.len(),
+                _ => *limit,
+            };
             let bracket = Bracket {
                 low: crossing.low,
                 high: Some(crossing.high),
                 best: crossing.best,
                 confidence: if *interval { 0.95 } else { 0.0 },
                 stages: stages.iter().filter(near).count(),
-                binding: limits.get(*limit).cloned().unwrap_or_default(),
+                binding: limits.get(limit).cloned().unwrap_or_default(),
                 limit: cause,
                 because,
             };

@@ -7,6 +7,8 @@
 
 mod alike;
 
+use std::collections::BTreeSet;
+
 use super::{
     growth,
     measured::{Measured, Sharing},
@@ -115,10 +117,17 @@ pub fn gather(
         });
     }
     if let Some(measured) = &mut measured {
+        // A run that put others together knows what they said, and has no bracket of its own.
+        let stored = measured.sharing;
         let sharing = Sharing {
             at: replicas,
-            most: brackets.iter().map(|(n, ..)| *n).max().unwrap_or(replicas),
-            loss: growth::loss(&brackets),
+            most: brackets
+                .iter()
+                .map(|(n, ..)| *n)
+                .chain(stored.map(|stored| stored.most))
+                .max()
+                .unwrap_or(replicas),
+            loss: growth::loss(&brackets).or(stored.and_then(|stored| stored.loss)),
         };
         caveats.extend(shared(measured, &sharing, &brackets));
         measured.sharing = Some(sharing);
@@ -126,14 +135,6 @@ pub fn gather(
             let others = capacity.iter().filter(|(_, record)| record.replicas != replicas);
             let used = others.filter(|(_, record)| record.measured.is_some());
             measured.from.extend(used.map(|(path, _)| (*path).to_owned()));
-        }
-        if let Some((path, limit, rate)) = full(&capacity) {
-            measured.ceiling = Some(rate);
-            measured.from.push(path.to_owned());
-            caveats.push(Caveat {
-                text: format!("by {path} the {limit} takes {rate:.0}/s, however many replicas there are"),
-                remedy: format!("more than that needs a larger {limit} first"),
-            });
         }
     }
     let leg = capacity.iter().find_map(|(_, record)| record.leg);
@@ -176,10 +177,19 @@ pub fn gather(
             }
         }
     }
+    if let (Some(measured), Some((path, limit, rate))) = (&mut measured, full(&capacity)) {
+        measured.ceiling = Some(measured.ceiling.map_or(rate, |known| known.min(rate)));
+        measured.from.push(path.to_owned());
+        caveats.push(Caveat {
+            text: format!("by {path} the {limit} takes {rate:.0}/s, however many replicas there are"),
+            remedy: format!("more than that needs a larger {limit} first"),
+        });
+    }
     if let Some(measured) = &mut measured {
         let checks = runs.iter().filter(|(_, run)| matches!(run, Run::Verify(_)));
         measured.from.extend(checks.map(|(path, _)| (*path).to_owned()));
-        measured.from.dedup();
+        let mut named = BTreeSet::new();
+        measured.from.retain(|path| named.insert(path.clone()));
     }
     let mut next = Vec::new();
     match &measured {
@@ -316,6 +326,13 @@ fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Meas
         (Some(a), Some(b)) => Some(a.max(mean(&high, b) * low.skew.max(1.0))),
         _ => None,
     };
+    low.ceiling = match (low.ceiling, high.ceiling) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    if let Some(other) = high.sharing {
+        low.sharing = Some(low.sharing.map_or(other, |known| known.cautious(&other)));
+    }
     low.from.extend(high.from);
     low
 }

@@ -17,8 +17,9 @@ use crate::numbers;
 /// A range wider than this (its half over the middle) is no prediction.
 const WIDEST: f64 = 0.10;
 
-/// Brackets (replicas, low, high) of the same target, and for how many replicas.
-pub fn predict(known: &[(u32, f64, f64)], replicas: u32) -> PredictionRecord {
+/// Brackets (replicas, low, high) of the same target, for how many replicas, and what all of them carry at most where something else was
+/// full.
+pub fn predict(known: &[(u32, f64, f64)], replicas: u32, ceiling: Option<f64>) -> PredictionRecord {
     let mut known: Vec<(u32, f64, f64)> = known.to_vec();
     known.sort_by_key(|(n, ..)| *n);
     let told = |rate, sentence| PredictionRecord {
@@ -61,8 +62,19 @@ pub fn predict(known: &[(u32, f64, f64)], replicas: u32) -> PredictionRecord {
         );
         return told(None, text);
     }
+    if let Some(ceiling) = ceiling.filter(|ceiling| high > *ceiling) {
+        let text = format!(
+            "cannot tell: {replicas} replicas by themselves would carry {range}, and the edge or the database takes {}",
+            numbers::per_second(ceiling)
+        );
+        return told(None, text);
+    }
     let extrapolated = if replicas > 2 * largest { ", extrapolated" } else { "" };
     let shared = match loss(&known) {
+        Some(loss) if loss.sigma >= 1.0 => {
+            "; they share something, such as a database, a lock or an edge: more of them carry no more, or less"
+                .to_owned()
+        }
         Some(loss) if loss.sigma > 0.0 => format!(
             "; they share something, such as a database, a lock or an edge: no number of them carries more than {}",
             numbers::per_second(law(&middles).map_or(best, |(_, slope)| 1.0 / slope))
@@ -150,14 +162,14 @@ mod tests {
 
     #[test]
     fn replicas_that_share_nothing_add_up() {
-        let told = predict(&[(1, 148.0, 156.0), (2, 300.0, 310.0)], 3);
+        let told = predict(&[(1, 148.0, 156.0), (2, 300.0, 310.0)], 3, None);
         let (best, low, high) = told.rate.unwrap();
         assert!((best - 456.0).abs() < 8.0 && low < best && best < high, "{told:?}");
     }
 
     #[test]
     fn what_they_lose_to_each_other_goes_on() {
-        let told = predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 4);
+        let told = predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 4, None);
         // 2 R / (1 + sigma) = 179: sigma = 0.117; four carry 400 / (1 + 3 sigma).
         let (best, ..) = told.rate.unwrap();
         assert!((best - 296.0).abs() < 4.0, "{told:?}");
@@ -167,7 +179,7 @@ mod tests {
             told.sentence.ends_with("no number of them carries more than 853/s"),
             "{told:?}"
         );
-        let far = predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 5);
+        let far = predict(&[(1, 99.0, 101.0), (2, 178.0, 180.0)], 5, None);
         assert!(far.sentence.contains("), extrapolated; "), "{far:?}");
     }
 
@@ -175,9 +187,18 @@ mod tests {
     /// 152.4/s, 349.5/s and 547.5/s.
     #[test]
     fn what_a_balancer_gains_goes_on_too() {
-        let told = predict(&[(1, 149.0, 156.0), (2, 343.0, 356.0)], 3);
+        let told = predict(&[(1, 149.0, 156.0), (2, 343.0, 356.0)], 3, None);
         let (best, low, high) = told.rate.unwrap();
         assert!((best - 547.5).abs() < 4.0 && low < 547.5 && 547.5 < high, "{told:?}");
+    }
+
+    #[test]
+    fn more_that_carry_less_are_told_so() {
+        let told = predict(&[(1, 149.0, 153.0), (2, 121.0, 125.0)], 3, None);
+        assert!(
+            told.sentence.ends_with("more of them carry no more, or less"),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -205,15 +226,24 @@ mod tests {
             vec![(1, 100.0, 110.0)],
             vec![(2, 100.0, 110.0), (2, 90.0, 120.0)],
         ] {
-            let told = predict(&known, 3);
+            let told = predict(&known, 3, None);
             assert!(
                 told.rate.is_none() && told.sentence.starts_with("cannot tell"),
                 "{told:?}"
             );
         }
-        assert_eq!(predict(&[(1, 60.0, 150.0), (2, 110.0, 310.0)], 3).rate, None);
-        assert_eq!(predict(&[(1, 0.0, 150.0), (2, 110.0, f64::INFINITY)], 3).rate, None);
+        assert_eq!(predict(&[(1, 60.0, 150.0), (2, 110.0, 310.0)], 3, None).rate, None);
+        assert_eq!(
+            predict(&[(1, 0.0, 150.0), (2, 110.0, f64::INFINITY)], 3, None).rate,
+            None
+        );
+        // A database in between takes less than that.
+        let bounded = predict(&[(1, 148.0, 156.0), (2, 300.0, 310.0)], 3, Some(400.0));
+        assert!(
+            bounded.rate.is_none() && bounded.sentence.ends_with("the edge or the database takes 400/s"),
+            "{bounded:?}"
+        );
         // Backwards along a line that goes below nothing.
-        assert_eq!(predict(&[(4, 98.0, 102.0), (8, 297.0, 303.0)], 1).rate, None);
+        assert_eq!(predict(&[(4, 98.0, 102.0), (8, 297.0, 303.0)], 1, None).rate, None);
     }
 }

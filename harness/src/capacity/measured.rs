@@ -39,6 +39,22 @@ impl Sharing {
         Sharing { loss, ..*self }
     }
 
+    /// Of two of the same replicas: the larger loss, and the most that were measured.
+    pub fn cautious(&self, other: &Sharing) -> Sharing {
+        let loss = match (self.loss, other.loss) {
+            (Some(a), Some(b)) => Some(Loss {
+                sigma: a.sigma.max(b.sigma),
+                most: a.most.max(b.most),
+            }),
+            (a, b) => a.or(b),
+        };
+        Sharing {
+            at: self.at,
+            most: self.most.max(other.most),
+            loss,
+        }
+    }
+
     /// What each of n replicas carries, over what each carried when it was measured.
     pub fn share(&self, replicas: u32) -> f64 {
         let sigma = self.sigma();

@@ -260,7 +260,8 @@ impl Ground<'_> {
 
     /// What so many replicas at their limit serve together.
     fn carried(&self, replicas: u32) -> f64 {
-        f64::from(replicas) * self.limit_of(self.measured.passed) * self.sharing().share(replicas)
+        let all = f64::from(replicas) * self.limit_of(self.measured.passed) * self.sharing().share(replicas);
+        all.min(self.measured.ceiling.unwrap_or(f64::INFINITY))
     }
 
     /// In words, behind a quotient that asks for so many replicas.
@@ -341,6 +342,7 @@ pub fn replica(measured: &Measured, ask: &Ask) -> Replica {
     Replica {
         rate: measured.passed / measured.skew.max(1.0),
         sharing: measured.sharing,
+        ceiling: measured.ceiling,
         seconds: if seconds.is_finite() && seconds > 0.0 {
             seconds
         } else {

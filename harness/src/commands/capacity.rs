@@ -83,8 +83,11 @@ pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
 
 /// Puts the recommendation into the record; where what was measured does not bear one, why, and what to run next.
 fn answer(record: &mut CapacityRecord, question: &Question) {
-    let answer = match &record.measured {
-        Some(measured) => question.answer(measured),
+    let answer = match &mut record.measured {
+        Some(measured) => {
+            question.tell(measured);
+            question.answer(measured)
+        }
         None if record.replicas == 0 && record.verdict.result == CapacityResult::Found && question.is_asked() => {
             Err(RecommendError::TooLittle {
                 why: "how many replicas are behind the target is not known, so what one of them carries is not either"
@@ -256,8 +259,6 @@ async fn run(
         streams_allowed: watch.streams(),
         from: folder.display().to_string(),
         confirm_s: args.confirm.as_secs_f64(),
-        cold_start_s: args.question.replica_start.map(|time| time.as_secs_f64()),
-        drain_s: args.question.replica_drain.map(|time| time.as_secs_f64()),
         ..Default::default()
     };
     show.line(&console::begin(
@@ -308,10 +309,9 @@ async fn run(
     caveats.extend(driver.map(Driver::close).unwrap_or_default());
     if let Some((service, _)) = &mut service {
         let drained = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
-        known.cold_start_s = known.cold_start_s.or(cold_start_s);
-        known.drain_s = known.drain_s.or(drained);
+        (known.cold_start_s, known.drain_s) = (cold_start_s, drained);
     }
-    caveats.extend(doubts(address, replicas, known.skew, &known));
+    caveats.extend(doubts(args, address, replicas, &known));
     let concluded = conclude::conclude(&search, end.as_ref(), cut.as_ref(), &stages, &objective, &known);
     Ok(CapacityRecord {
         capacity_version: CAPACITY_VERSION,
@@ -346,7 +346,7 @@ fn wanted(streams: Option<usize>, cut: Option<&Cut>) -> Option<usize> {
 }
 
 /// What bears on the numbers beside the stages.
-fn doubts(address: &Address, replicas: u32, skew: Option<f64>, known: &Known) -> Vec<Caveat> {
+fn doubts(args: &CapacityArgs, address: &Address, replicas: u32, known: &Known) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     let mut add = |text: String, remedy: &str| {
         caveats.push(Caveat {
@@ -368,19 +368,31 @@ fn doubts(address: &Address, replicas: u32, skew: Option<f64>, known: &Known) ->
             REPLICAS,
         );
     }
-    if replicas > 1 && skew.is_none() {
+    if replicas > 1 && known.skew.is_none() {
         add(
             format!("how evenly the load was spread over {replicas} replicas is not known: taken for even"),
             "give --metrics-url once for each replica",
         );
     }
-    if known.cold_start_s.is_none() {
-        add(
-            "cold start and drain were not measured: this run did not start the target".to_owned(),
-            "time the first answer of a service at rest (`stocktake doctor --cold-start 60s`), read the platform's log for the end of a \
-             replica, and give them as --replica-start and --replica-drain",
-        );
-    }
+    // With a recommendation a start that is not known has a warning of its own.
+    let start = known
+        .cold_start_s
+        .or(args.question.replica_start.map(|time| time.as_secs_f64()));
+    let drain = known
+        .drain_s
+        .or(args.question.replica_drain.map(|time| time.as_secs_f64()));
+    let advised = args.question.peak_rate.is_some() || args.question.traffic.is_some();
+    let missing = match (start.is_none() && !advised, drain.is_none()) {
+        (true, true) => "cold start and drain were",
+        (true, false) => "the cold start was",
+        (false, true) => "the drain was",
+        (false, false) => return caveats,
+    };
+    add(
+        format!("{missing} not measured: this run did not start the target"),
+        "time the first answer of a service at rest (`stocktake doctor --cold-start 60s`), read the platform's log for the end of a \
+         replica, and give them as --replica-start and --replica-drain",
+    );
     caveats
 }
 

@@ -31,7 +31,8 @@ pub(super) fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Kno
     let failed: Vec<&StageRecord> = failed.collect();
     // A queue that grows breaks an objective of errors alone too, and no request needs to fail for it.
     let refused = |stage: &StageRecord| matches!(&stage.judged, StageJudged::Failed { limit, .. } if limit == "errors");
-    if errors && (failed.is_empty() || failed.iter().any(|stage| refused(stage))) {
+    let all = !failed.is_empty() && failed.iter().all(|stage| refused(stage));
+    if all || errors && (failed.is_empty() || failed.iter().any(|stage| refused(stage))) {
         return told("errors", "beyond it too many requests fail".to_owned());
     }
     let replicas = f64::from(known.replicas.max(1));

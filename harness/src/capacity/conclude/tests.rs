@@ -169,6 +169,27 @@ fn a_full_database_is_told_before_anything_is_confirmed() {
     assert_eq!(of(&FOUND, &own, &known).bracket.unwrap().limit, "waiting");
 }
 
+/// A gateway that refuses the rest: its failures are beyond the latency, too.
+#[test]
+fn what_is_refused_is_no_wait() {
+    let known = Known {
+        cpus: Some(1.0),
+        ..known()
+    };
+    let refused = StageRecord {
+        judged: StageJudged::Failed {
+            why: "5.00 % of the requests failed".to_owned(),
+            limit: "errors".to_owned(),
+        },
+        ..failing(160.0, Some(0.2), Some(0.02))
+    };
+    let bracket = of(&FOUND, &[passing(0.021, Some(0.02)), refused], &known)
+        .bracket
+        .unwrap();
+    assert_eq!(bracket.limit, "errors");
+    assert!(bracket.binding.starts_with("errors of at most"), "{}", bracket.binding);
+}
+
 /// A pool of threads that is full, or a processor that is, keeps calls waiting before the clock of a handler: that is no edge.
 #[test]
 fn a_queue_before_the_handlers_may_be_the_servers_own() {

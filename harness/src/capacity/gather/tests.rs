@@ -155,6 +155,15 @@ fn where_replicas_share_something_each_of_more_counts() {
         gathered.caveats
     );
 
+    // Read again as a run of its own, it knows that still.
+    let mut again = one.clone();
+    (again.replicas, again.bracket) = (2, None);
+    again.measured = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None)
+        .unwrap()
+        .measured;
+    let read = gather(&[("3", Run::Capacity(&again))], None, None).unwrap();
+    assert_eq!(read.measured.unwrap().sharing, Some(sharing));
+
     // What is not evident is not told.
     let two = capacity(2, 285.0, 300.0);
     let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
@@ -196,6 +205,16 @@ fn what_was_full_beside_the_replicas_is_a_ceiling() {
     let measured = gathered.measured.unwrap();
     assert_eq!((measured.passed, measured.ceiling), (145.0, Some(200.0)));
     assert!(measured.from.contains(&"2".to_owned()));
+    // A load run says nothing of it.
+    let (low, high) = (load(100.0, 40_000_000), load(120.0, 90_000_000));
+    let runs = [
+        ("2", Run::Capacity(&two)),
+        ("a", Run::Load(&low)),
+        ("b", Run::Load(&high)),
+    ];
+    let loaded = gather(&runs, None, Some(2)).unwrap().measured.unwrap();
+    assert_eq!((loaded.passed, loaded.ceiling), (50.0, Some(200.0)));
+    assert_eq!(loaded.from, ["a", "b", "2"]);
     assert!(
         gathered.caveats[0].text.contains("by 2 the database takes 200/s"),
         "{:?}",

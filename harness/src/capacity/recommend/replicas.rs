@@ -33,22 +33,36 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
     }
     let (low, high) = ground.rates();
     let peak = ground.ask.burst * ground.ask.peak;
-    if let Some(ceiling) = ground.measured.ceiling.filter(|ceiling| peak > *ceiling) {
+    let headroom = ground.ask.headroom;
+    if let Some(ceiling) = ground.measured.ceiling.filter(|ceiling| peak > headroom * ceiling) {
         return Err(RecommendError::TooLittle {
             why: format!(
-                "the edge or the database takes {} requests a second, whatever the number of replicas, and the peak is {}",
-                rate(ceiling),
+                "the edge or the database takes {} requests a second with the headroom, whatever the number of replicas, and the peak with \
+                 its burst is {}",
+                rate(headroom * ceiling),
                 rate(peak)
             ),
             next: "enlarge what was full beside the replicas, then run `stocktake capacity` again".to_owned(),
         });
     }
     if ground.sharing().replicas(peak / ground.planned(low)).is_none() {
+        let sharing = ground.sharing();
+        // Where two carry no more than one, or less, what fewer carry is not said by the law.
+        let (who, carried) = match sharing.sigma() >= 1.0 {
+            true => (
+                format!("{} and more of them carry no more than", sharing.at),
+                ground.carried(sharing.at),
+            ),
+            false => (
+                "however many there are, they carry no more than".to_owned(),
+                ground.carried(u32::MAX),
+            ),
+        };
         return Err(RecommendError::TooLittle {
             why: format!(
-                "replicas share something, such as a database, a lock or the edge, so however many there are, they carry no more than {} \
-                 requests a second with the headroom, and the peak is {}",
-                rate(ground.ask.headroom * ground.carried(u32::MAX)),
+                "replicas share something, such as a database, a lock or the edge: {who} {} requests a second with the headroom, and the peak \
+                 with its burst is {}",
+                rate(headroom * carried),
                 rate(peak)
             ),
             next: "find what replicas share and what it sustains, enlarge it, then run `stocktake capacity` again with one replica and with two"
@@ -66,7 +80,7 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
     let wanted = needed.replicas;
     // With the most that the brackets let replicas lose to each other.
     let worst = ground.sharing().at_worst().replicas(peak / ground.planned(low));
-    let worst = worst.map_or(most, |replicas| (replicas.ceil() as u32).min(most));
+    let worst = worst.map_or(wanted.min(most), |replicas| whole(replicas).min(most));
     let capped = cap.filter(|cap| cap.replicas < wanted);
     let max = wanted.min(most);
     let least = min.replicas.min(max);
@@ -124,6 +138,10 @@ fn most(candidates: Vec<Candidate>) -> Candidate {
 /// As many replicas as carry so many times what one was measured to carry, rounded up; a rounding error of a double asks for none more.
 fn up(ground: &Ground<'_>, times: f64) -> u32 {
     let replicas = ground.sharing().replicas(times).unwrap_or(f64::INFINITY);
+    whole(replicas)
+}
+
+fn whole(replicas: f64) -> u32 {
     (replicas * (1.0 - 1e-9)).ceil() as u32
 }
 

@@ -118,7 +118,18 @@ fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
     let RecommendError::TooLittle { why, next } = never else {
         panic!("{never:?}")
     };
-    assert!(why.contains("they carry no more than 130 requests a second"), "{why}");
+    assert!(
+        why.contains("however many there are, they carry no more than 130 requests a second"),
+        "{why}"
+    );
+    let RecommendError::TooLittle { why, .. } = recommend(&of(1.0), &ask(), &Prices::embedded().unwrap()).unwrap_err()
+    else {
+        panic!("more carry no more")
+    };
+    assert!(
+        why.contains("1 and more of them carry no more than 65.0 requests a second"),
+        "{why}"
+    );
     assert!(next.contains("what replicas share"), "{next}");
 
     let alone = self::told(&measured(), &ask());
@@ -135,7 +146,7 @@ fn a_peak_above_what_was_full_beside_the_replicas_has_no_answer() {
     };
     let told = recommend(&bounded, &ask(), &Prices::embedded().unwrap()).unwrap_err();
     assert!(
-        matches!(&told, RecommendError::TooLittle { why, .. } if why.contains("takes 390 requests a second")),
+        matches!(&told, RecommendError::TooLittle { why, .. } if why.contains("takes 254 requests a second with the headroom")),
         "{told:?}"
     );
 }

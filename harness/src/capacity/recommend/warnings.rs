@@ -46,11 +46,19 @@ pub(super) fn warnings(
         );
     }
     if limits.max < needed {
+        let bear = ask.headroom * ground.carried(limits.max);
+        let short = if bear < ask.burst * ask.peak {
+            format!(
+                ": with the headroom they bear {} requests a second, and the peak with its burst is {}",
+                rate(bear),
+                rate(ask.burst * ask.peak)
+            )
+        } else {
+            String::new()
+        };
         let text = format!(
-            "{} are too few, {needed} are asked for: with the headroom they bear {} requests a second, and the peak with its burst is {}",
+            "{} are too few, {needed} are asked for{short}",
             plural(u64::from(limits.max), "replica", "replicas"),
-            rate(ask.headroom * ground.carried(limits.max)),
-            rate(ask.burst * ask.peak)
         );
         warn(
             text,
@@ -211,7 +219,7 @@ fn compared(peak: f64, today: &Today, warn: &mut impl FnMut(String, &str)) {
     let max = today.current.limits.max;
     if today.sustains < peak {
         let text = format!(
-            "what is set now, max {max}, sustains {} requests a second, less than the peak of {}",
+            "what is set now, max {max}, sustains {} requests a second, less than the peak with its burst, {}",
             rate(today.sustains),
             rate(peak)
         );

@@ -21,6 +21,9 @@ pub struct Replica {
     /// What replicas lose to each other, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<Sharing>,
+    /// Requests a second that all of them together serve at most, where something else was full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
     /// Seconds that a request is in flight where none waits.
     pub seconds: f64,
     /// Seconds from its start until it serves.
@@ -34,7 +37,8 @@ pub struct Replica {
 impl Replica {
     /// What each of so many that serve does.
     pub fn rate_among(&self, serving: u32) -> f64 {
-        self.rate * self.sharing.map_or(1.0, |sharing| sharing.share(serving))
+        let each = self.rate * self.sharing.map_or(1.0, |sharing| sharing.share(serving));
+        each.min(self.ceiling.unwrap_or(f64::INFINITY) / f64::from(serving.max(1)))
     }
 }
 

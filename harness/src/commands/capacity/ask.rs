@@ -78,6 +78,12 @@ impl Question {
         })
     }
 
+    /// Figures of the deployment stand above what was measured.
+    pub fn tell(&self, measured: &mut Measured) {
+        measured.cold_start_s = self.start_s.or(measured.cold_start_s);
+        measured.drain_s = self.drain_s.or(measured.drain_s);
+    }
+
     /// Whether a recommendation is asked for.
     pub fn is_asked(&self) -> bool {
         self.ask.is_some()
@@ -89,12 +95,7 @@ impl Question {
     /// Of [`advise::advise`].
     pub fn answer(&self, measured: &Measured) -> Result<Option<Advice>, RecommendError> {
         let Some(ask) = &self.ask else { return Ok(None) };
-        let measured = Measured {
-            cold_start_s: self.start_s.or(measured.cold_start_s),
-            drain_s: self.drain_s.or(measured.drain_s),
-            ..measured.clone()
-        };
-        advise::advise(&measured, ask, &self.play, &self.prices).map(Some)
+        advise::advise(measured, ask, &self.play, &self.prices).map(Some)
     }
 }
 
@@ -130,10 +131,13 @@ fn size(args: &CapacityArgs) -> Result<Option<Size>, Refusal> {
             "--memory is the GiB of a replica: give its processors too, with --cpu",
         )),
         // As the Consumption plan has it.
-        (Some(cpu), None) => Ok(Some(Size { cpu, memory: 2.0 * cpu })),
-        (None, None) => Ok(None),
+        (Some(cpu), None) if cpu <= LARGEST => Ok(Some(Size { cpu, memory: 2.0 * cpu })),
+        (_, None) => Ok(None),
     }
 }
+
+/// Processors of the largest replica of that plan.
+const LARGEST: f64 = 4.0;
 
 /// An option that says nothing without a peak.
 fn needless(of: &QuestionArgs) -> Option<&'static str> {

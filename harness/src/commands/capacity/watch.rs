@@ -95,10 +95,10 @@ impl Watch {
     }
 
     /// Who answers now and did not at the begin, or did and does no more, in words.
-    pub async fn changed(&self) -> Option<String> {
-        if let Some(url) = self.restarted.and_then(|at| self.urls.get(at)) {
+    pub async fn changed(&mut self) -> Option<String> {
+        if let Some(url) = self.restarted.take().and_then(|at| self.urls.get(at)) {
             return Some(format!(
-                "the counters of {} went back: that replica was started anew",
+                "the counters of {} went back: that replica was started anew, or several answer there",
                 visible(url)
             ));
         }
@@ -118,7 +118,7 @@ impl Watch {
             return Between::default();
         };
         let between = metrics::between(&self.last, &now);
-        self.restarted = metrics::restarted(&self.last, &now);
+        self.restarted = self.restarted.or(metrics::restarted(&self.last, &now));
         self.last = now;
         between
     }

@@ -169,8 +169,12 @@ pub fn planned(told: &Recommendation) -> String {
         ..=1.0 => String::new(),
         burst => format!(", jumps to {} times as many", text::tick(burst)),
     };
+    let among = match told.measured.sharing.map_or(0.0, |sharing| sharing.sigma()) {
+        ..=0.0 => String::new(),
+        _ => format!(" of {}", told.limits.max),
+    };
     format!(
-        "For {} at the peak{base}{burst}, with {} of what a replica sustains: {} each.",
+        "For {} at the peak{base}{burst}, with {} of what a replica sustains: {} each{among}.",
         per_second(ask.peak),
         text::percent(ask.headroom),
         text::rate(told.planned)
@@ -210,12 +214,18 @@ pub fn replica(record: &CapacityRecord) -> String {
         ),
         None => match &record.measured {
             Some(found) => {
+                // What the busiest carried, its skew taken off.
+                let mean = |rate: f64| text::rate(rate / found.skew.max(1.0));
                 let to = found
                     .failed
-                    .map_or_else(String::new, |failed| format!(" to {}", text::rate(failed)));
+                    .map_or_else(String::new, |failed| format!(" to {}", mean(failed)));
+                let among = match found.sharing.map_or(1, |sharing| sharing.at) {
+                    0 | 1 => String::new(),
+                    several => format!(" by each of {several}"),
+                };
                 format!(
-                    "{}{to} requests a second, limited by {}",
-                    text::rate(found.passed),
+                    "{}{to} requests a second{among}, limited by {}",
+                    mean(found.passed),
                     words::fit(&found.limit)
                 )
             }
@@ -335,8 +345,15 @@ pub fn simulated(advice: &Advice) -> String {
     let replica = advice.outcomes.first().map(|outcome| outcome.deployment.replica);
     let given = replica.map_or_else(String::new, |replica| {
         format!(
-            " A replica serves {} and starts in {}; a caller gives up after {}.",
+            " A replica serves {}{} and starts in {}; a caller gives up after {}.",
             per_second(replica.rate),
+            match replica.sharing.filter(|sharing| sharing.sigma() > 0.0) {
+                Some(sharing) => format!(
+                    " where there are {}, more where they are fewer and less where they are more,",
+                    sharing.at
+                ),
+                None => String::new(),
+            },
             seconds(Some(replica.start_s)),
             seconds(Some(replica.patience_s))
         )
