@@ -217,23 +217,15 @@ fn a_queue_with_a_known_limit_is_bracketed_or_nothing_is_said() {
     }
 }
 
-/// An edge that passes on no more than four calls at once is full at 80 a second, where each takes 50 ms, and its replica is idle: said
-/// before anything is confirmed, and never as the capacity of the replica.
-#[test]
-fn a_full_edge_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
-    let Some(python) = tools::python("a_full_edge_ends_the_search") else {
-        return;
-    };
-    let replica = serve(&["--simulate", "slow=50ms", "--probe-listen", "127.0.0.1:0"]);
-    let metrics = format!("http://{}/metrics", replica.another());
-    let edge = python::serve(&python, "balancer.py", &["--calls", "4", &replica.address]);
+/// What a search says that something else than the replicas ends: exit 4, nothing confirmed, nothing recommended.
+fn ended_elsewhere(target: &str, metrics: &str, objective: &str, limit: &str, sentence: &str) {
     let workload = list();
     let arguments = [
-        edge.address.as_str(),
+        target,
         "--workload",
         &workload,
         "--objective",
-        "p50=300ms",
+        objective,
         "--start-rate",
         "40",
         "--stage",
@@ -243,7 +235,7 @@ fn a_full_edge_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
         "--steps",
         "none",
         "--metrics-url",
-        &metrics,
+        metrics,
         "--cpu",
         "1",
         "--peak-rate",
@@ -254,16 +246,54 @@ fn a_full_edge_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
     assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
     assert!(record.measured.is_none() && record.advice.is_none(), "{record:?}");
     assert!(
-        record
-            .verdict
-            .sentence
-            .starts_with("the edge in front of the replicas is the limit, not the replicas: "),
+        record.verdict.sentence.starts_with(sentence),
         "{}",
         searched.ended.shown()
     );
-    assert_eq!(record.bracket.unwrap().limit, "edge");
+    assert_eq!(record.bracket.unwrap().limit, limit);
     let confirmed = record.stages.iter().any(|stage| stage.phase == Phase::Confirm);
     assert!(!confirmed && !record.next.is_empty(), "{}", searched.ended.shown());
+}
+
+/// An edge that passes on no more than four calls at once is full at 80 a second, where each takes 50 ms, and its replica is idle: said
+/// before anything is confirmed, and never as the capacity of the replica.
+#[test]
+fn a_full_edge_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
+    let Some(python) = tools::python("a_full_edge_ends_the_search") else {
+        return;
+    };
+    let replica = serve(&["--simulate", "slow=50ms", "--probe-listen", "127.0.0.1:0"]);
+    let metrics = format!("http://{}/metrics", replica.another());
+    let edge = python::serve(&python, "balancer.py", &["--calls", "4", &replica.address]);
+    ended_elsewhere(
+        &edge.address,
+        &metrics,
+        "p50=300ms",
+        "edge",
+        "the edge in front of the replicas is the limit, not the replicas: ",
+    );
+}
+
+/// A PostgreSQL in which all calls wait for one lock that each holds for 10 ms, before a replica with nothing to do: the same.
+#[test]
+fn a_full_database_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
+    let test = "a_full_database_ends_the_search";
+    let (Some(python), Some(postgres)) = (tools::python(test), tools::postgres(test)) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let (postgres, data) = (postgres.display().to_string(), folder.path().display().to_string());
+    let arguments = ["--postgres", &postgres, "--folder", &data];
+    let replica = python::serve(&python, "database_server.py", &arguments);
+    // It names its metrics first.
+    let metrics = format!("http://{}/", replica.address);
+    ended_elsewhere(
+        &replica.another(),
+        &metrics,
+        "p50=200ms",
+        "database",
+        "the database behind the replicas is the limit, not the replicas: ",
+    );
 }
 
 /// A search under way, its lines read until one says this.
