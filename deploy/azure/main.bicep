@@ -19,7 +19,7 @@ param revisionSuffix string = 'first'
 @description('Revision that keeps all traffic while the new one waits under the label green. Empty: the first deployment')
 param stableRevision string = ''
 
-// The next five are what `stocktake capacity` prints for a .bicepparam file.
+// The next six are what `stocktake capacity` prints for a .bicepparam file.
 
 @description('Replicas that are always there. 0: the first caller after a pause waits for a start, and state in memory is gone')
 @minValue(0)
@@ -38,6 +38,11 @@ param cpu string = '0.5'
 
 @description('Memory of a replica; on the consumption plan twice its cores, in Gi')
 param memory string = '1Gi'
+
+@description('Seconds that a replica has to end once it is told to: longer than `serve --drain`, so that calls under way end by themselves')
+@minValue(0)
+@maxValue(600)
+param gracePeriod int = 60
 
 @secure()
 @description('Content of the token file of `stocktake serve`: lines of `read-only TOKEN` or `read-write TOKEN`')
@@ -162,8 +167,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = if (withApp) {
     }
     template: {
       revisionSuffix: revisionSuffix
-      // Longer than `serve --drain`: calls under way end by themselves.
-      terminationGracePeriodSeconds: 60
+      terminationGracePeriodSeconds: gracePeriod
       containers: [
         {
           name: 'serve'

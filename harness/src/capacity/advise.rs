@@ -62,7 +62,6 @@ pub fn sound(ask: &Ask, prices: &Prices) -> Result<(), String> {
 
 /// Each number of most replicas by each reading of the metric, each reading with its own concurrency; then what is set today.
 fn deployments(told: &Recommendation, measured: &Measured, ask: &Ask, maxes: &[u32]) -> Vec<Deployment> {
-    let replica = recommend::replica(measured, ask);
     let mut all: Vec<u32> = maxes.iter().copied().chain([told.limits.max]).collect();
     all.sort_unstable();
     all.dedup();
@@ -76,7 +75,7 @@ fn deployments(told: &Recommendation, measured: &Measured, ask: &Ask, maxes: &[u
         let of = |limits: Limits, size| Deployment {
             limits,
             reading,
-            replica,
+            replica: recommend::replica(measured, ask),
             size,
         };
         for max in &all {

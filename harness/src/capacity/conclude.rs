@@ -1,24 +1,17 @@
 //! From the end of a search to the answer: the bracket, what limits, what to run next, and the verdict. Pure.
 
+mod cause;
+
+pub use cause::is_elsewhere;
+
 use super::{
     judge,
-    measured::Measured,
+    measured::{Measured, Sharing},
     record::{Bracket, CapacityResult, CapacityVerdict, Phase, PointTried, StageJudged, StageRecord},
     search::{End, Search, least},
 };
 use crate::{exit::Exit, load::record::ObjectiveRecord, numbers};
-
-/// A replica that uses this share of its processors has no more to give.
-const FULL: f64 = 0.85;
-
-/// One that uses less than this waits for something else.
-const IDLE: f64 = 0.5;
-
-/// More than this share of the time that came on top under load was spent before the server.
-const BEFORE: f64 = 0.5;
-
-/// Processors' worth that one thread at work takes, from and to.
-const ONE: (f64, f64) = (0.85, 1.15);
+use cause::{cause, elsewhere};
 
 /// What else is known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +22,8 @@ pub struct Known {
     pub cpus: Option<f64>,
     /// Largest share of a replica over the mean.
     pub skew: Option<f64>,
+    /// The clocks of the replicas begin in their handlers: what is spent before them may be spent in a queue of their own.
+    pub handler_clocks: bool,
     /// Whether those processors are all of the machine, of which others have their share too.
     pub shared: bool,
     /// Streams that were held open on all replicas together, and bytes of memory of each.
@@ -118,13 +113,35 @@ pub fn conclude(
                 let rate = stage.rate.unwrap_or_default();
                 stage.phase == Phase::Confirm && rate > 0.0
             };
+            // One that failed is beyond each latency too: what is refused is told as such.
+            let limit = match objective.errors {
+                Some(_) if cause == "errors" => objective.latency.len(),
+                _ => *limit,
+            };
             let bracket = Bracket {
                 low: crossing.low,
                 high: Some(crossing.high),
                 best: crossing.best,
                 confidence: if *interval { 0.95 } else { 0.0 },
                 stages: stages.iter().filter(near).count(),
-                binding: limits.get(*limit).cloned().unwrap_or_default(),
+                binding: limits.get(limit).cloned().unwrap_or_default(),
+                limit: cause,
+                because,
+            };
+            found(bracket, stages, known)
+        }
+        Some(End::Elsewhere(passed, failed)) => {
+            let best = (passed * failed).sqrt();
+            let (cause, because) = cause(stages, best, false, known);
+            let because = format!("{because} (by 2 of 3 stages each, not confirmed)");
+            let at = |stage: &&StageRecord| stage.rate == Some(*passed) || stage.rate == Some(*failed);
+            let bracket = Bracket {
+                low: *passed,
+                high: Some(*failed),
+                best,
+                confidence: 0.0,
+                stages: stages.iter().filter(at).count(),
+                binding: limits.join(", "),
                 limit: cause,
                 because,
             };
@@ -257,17 +274,20 @@ fn found(bracket: Bracket, stages: &[StageRecord], known: &Known) -> Conclusion 
         bracket.binding,
         bracket.because
     );
-    if bracket.limit == "edge" {
+    if let Some((what, next)) = elsewhere(&bracket.limit) {
         return Conclusion {
             measured: None,
-            next: vec![
-                "the same at an address behind the edge, or with fewer replicas: what one replica carries is not known"
-                    .to_owned(),
-            ],
+            next: vec![next.to_owned()],
             verdict: verdict(
                 CapacityResult::Inconclusive,
                 Exit::Inconclusive,
-                format!("the edge in front of the replicas is the limit, not they: {sentence}"),
+                format!(
+                    "{what} is the limit, not the replicas: it takes {} to {} at {}; {}",
+                    numbers::per_second(bracket.low),
+                    numbers::per_second(high),
+                    bracket.binding,
+                    bracket.because
+                ),
                 true,
             ),
             bracket: Some(bracket),
@@ -294,13 +314,21 @@ fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measure
     let skew = known.skew.filter(|skew| skew.is_finite()).unwrap_or(1.0).max(1.0);
     let carried = |all: f64| all / replicas * skew;
     let distance = |stage: &StageRecord| (stage.rate.unwrap_or(f64::INFINITY) / bracket.low - 1.0).abs();
-    let open = || {
-        stages
-            .iter()
-            .filter(|stage| stage.rate.is_some() && stage.succeeded > 0)
+    let near = |passed: bool| {
+        let of = |stage: &&StageRecord| {
+            stage.rate.is_some() && stage.succeeded > 0 && (!passed || stage.judged == StageJudged::Passed)
+        };
+        let of: Vec<&StageRecord> = stages.iter().filter(of).collect();
+        let nearest = of.iter().map(|stage| distance(stage)).fold(f64::INFINITY, f64::min);
+        of.into_iter()
+            .filter(|stage| distance(stage) <= nearest + 0.02)
+            .collect::<Vec<_>>()
     };
-    let nearest = open().map(distance).fold(f64::INFINITY, f64::min);
-    let near: Vec<&StageRecord> = open().filter(|stage| distance(stage) <= nearest + 0.02).collect();
+    // Beyond what it sustains calls queue: those that passed say what it is like at its limit.
+    let near = match near(true) {
+        none if none.is_empty() => near(false),
+        passed => passed,
+    };
     let mean = |value: &dyn Fn(&StageRecord) -> Option<f64>| {
         let values: Vec<f64> = near.iter().filter_map(|stage| value(stage)).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -320,6 +348,12 @@ fn measured(bracket: &Bracket, stages: &[StageRecord], known: &Known) -> Measure
         cold_start_s: known.cold_start_s,
         drain_s: known.drain_s,
         skew,
+        sharing: Some(Sharing {
+            at: known.replicas,
+            most: known.replicas,
+            loss: None,
+        }),
+        ceiling: None,
         from: vec![known.from.clone()],
     }
 }
@@ -340,7 +374,7 @@ fn at_least(low: f64, stages: &[StageRecord], limits: &[String], limit: &str, be
 /// Something else than the target gave out.
 fn stopped(passed: Option<f64>, at: f64, stages: &[StageRecord], limits: &[String]) -> Conclusion {
     let last = stages.iter().rev().find_map(|stage| match &stage.judged {
-        StageJudged::Void { why, limit } => Some((why.as_str(), limit.as_str())),
+        StageJudged::Void { why, limit } if stage.rate == Some(at) => Some((why.as_str(), limit.as_str())),
         _ => None,
     });
     let (why, limit) = last.unwrap_or(("its stages say nothing", "generator"));
@@ -372,90 +406,6 @@ fn stopped(passed: Option<f64>, at: f64, stages: &[StageRecord], limits: &[Strin
         next: vec![remedy],
         verdict: verdict(CapacityResult::Inconclusive, Exit::Inconclusive, sentence, true),
     }
-}
-
-/// What limits, and how that is known: from the stages that failed nearest above.
-fn cause(stages: &[StageRecord], best: f64, errors: bool, known: &Known) -> (String, String) {
-    let told = |limit: &str, because: String| (limit.to_owned(), because);
-    if errors {
-        return told("errors", "beyond it too many requests fail".to_owned());
-    }
-    let failed = stages.iter().filter(|stage| {
-        let rate = stage.rate.unwrap_or_default();
-        matches!(stage.judged, StageJudged::Failed { .. }) && rate >= best * 0.98 && rate <= best * 2.1
-    });
-    let failed: Vec<&StageRecord> = failed.collect();
-    let replicas = f64::from(known.replicas.max(1));
-    let cores = mean(&failed, |stage| stage.server_cpus).map(|all| all / replicas);
-    let of_all = if known.shared { replicas } else { 1.0 };
-    let used = cores.zip(known.cpus).map(|(cores, cpus)| cores * of_all / cpus);
-    if let Some(used) = used.filter(|used| *used >= FULL) {
-        let because = format!("its processors are busy {} of the time there", numbers::percent(used));
-        return told("cpu", because);
-    }
-    if let Some(cores) = cores.filter(|cores| (ONE.0..=ONE.1).contains(cores)) {
-        let because = format!("it takes {cores:.2} processors there, one processor's worth: a single thread?");
-        return told("unknown", because);
-    }
-    let late = before(stages, &failed);
-    if let Some((grown, earlier)) = late.filter(|(grown, earlier)| *grown > 0.0 && *earlier > BEFORE * grown) {
-        let because = format!(
-            "of the {} that a call takes longer there than at the lowest rate, {} are spent before the server",
-            numbers::latency((grown * 1e9) as u64),
-            numbers::latency((earlier * 1e9) as u64)
-        );
-        return told("edge", because);
-    }
-    match (used, cores) {
-        (Some(used), Some(cores)) if used < IDLE && cores < IDLE && !known.shared => told(
-            "waiting",
-            format!(
-                "its processors are busy {} of the time there: it waits, for a pool of its own or for a database that replicas share",
-                numbers::percent(used)
-            ),
-        ),
-        (Some(used), _) if used < IDLE => told(
-            "unknown",
-            format!(
-                "its processors are busy {} of the time there, and what it waits for cannot be told{}",
-                numbers::percent(used),
-                if known.shared { ": others share them" } else { "" }
-            ),
-        ),
-        (Some(used), _) => told(
-            "latency",
-            format!("its processors are busy {} of the time there", numbers::percent(used)),
-        ),
-        (None, _) => told(
-            "unknown",
-            "what is behind it cannot be told without --metrics-url and --cpu".to_owned(),
-        ),
-    }
-}
-
-/// The mean of what is known of some stages.
-fn mean(stages: &[&StageRecord], value: impl Fn(&StageRecord) -> Option<f64>) -> Option<f64> {
-    let values: Vec<f64> = stages.iter().filter_map(|stage| value(stage)).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// How much longer a call takes at the stages that failed than at the lowest rate that passed, and how much of that lies before the
-/// server, seconds. The distance to it is in both, and so in neither.
-fn before(stages: &[StageRecord], failed: &[&StageRecord]) -> Option<(f64, f64)> {
-    let times = |stages: &[&StageRecord]| {
-        let both = stages.iter().copied();
-        let both: Vec<&StageRecord> = both
-            .filter(|stage| stage.service_s.is_some() && stage.server_s.is_some())
-            .collect();
-        mean(&both, |stage| stage.service_s).zip(mean(&both, |stage| stage.server_s))
-    };
-    let passed = stages
-        .iter()
-        .filter(|stage| stage.rate.is_some() && stage.judged == StageJudged::Passed && stage.server_s.is_some());
-    let lowest = passed.min_by(|a, b| a.rate.unwrap_or_default().total_cmp(&b.rate.unwrap_or_default()))?;
-    let (seen, own) = times(failed)?;
-    let (seen_low, own_low) = times(&[lowest])?;
-    Some((seen - seen_low, (seen - own) - (seen_low - own_low)))
 }
 
 /// The rates that were judged, from low to high.

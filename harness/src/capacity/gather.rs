@@ -1,12 +1,20 @@
 //! What stored runs of check, load and capacity say of one replica together. Pure.
 //!
-//! - A capacity run has a bracket: that counts. Of several with the same number of replicas the most cautious ends count.
+//! - A capacity run has a bracket: that counts. Of several with the same number of replicas the most cautious ends count; of several
+//!   numbers of replicas the one where each carries least, and what they lose to each other goes with it.
 //! - A load run has rates: where its open arrivals held the objective the rate passed, where they did not it failed.
 //! - A check says nothing of rates, but whether the target keeps its contract: limits of a target that does not are worth little.
 
 mod alike;
 
-use super::{measured::Measured, objective, record::CapacityRecord};
+use std::collections::BTreeSet;
+
+use super::{
+    growth,
+    measured::{Measured, Sharing},
+    objective,
+    record::CapacityRecord,
+};
 use crate::{
     load::{
         leg::Leg,
@@ -84,7 +92,7 @@ pub fn gather(
         }
     }
     let objective = objective_of(wanted, &capacity, &loads)?;
-    let brackets = capacity
+    let brackets: Vec<(u32, f64, f64)> = capacity
         .iter()
         // Without it something else than the replicas was the limit; and of how many replicas it is has to be known.
         .filter(|(_, record)| record.measured.is_some() && record.replicas > 0)
@@ -93,8 +101,7 @@ pub fn gather(
             Some((record.replicas, bracket.low, bracket.high?))
         })
         .collect();
-    let fewest = capacity.iter().filter(|(_, record)| record.measured.is_some());
-    let counted = fewest.map(|(_, record)| record.replicas).min();
+    let counted = least(&capacity).map(|(replicas, _)| replicas);
     let replicas = counted.or(told).unwrap_or(1);
     let behind = f64::from(told.unwrap_or(replicas).max(1));
     let mut measured: Option<Measured> = None;
@@ -109,6 +116,27 @@ pub fn gather(
             Some(known) => cautious(known, found, &mut caveats),
         });
     }
+    if let Some(measured) = &mut measured {
+        // A run that put others together knows what they said, and has no bracket of its own.
+        let stored = measured.sharing;
+        let sharing = Sharing {
+            at: replicas,
+            most: brackets
+                .iter()
+                .map(|(n, ..)| *n)
+                .chain(stored.map(|stored| stored.most))
+                .max()
+                .unwrap_or(replicas),
+            loss: growth::loss(&brackets).or(stored.and_then(|stored| stored.loss)),
+        };
+        caveats.extend(shared(measured, &sharing, &brackets));
+        measured.sharing = Some(sharing);
+        if sharing.loss.is_some() {
+            let others = capacity.iter().filter(|(_, record)| record.replicas != replicas);
+            let used = others.filter(|(_, record)| record.measured.is_some());
+            measured.from.extend(used.map(|(path, _)| (*path).to_owned()));
+        }
+    }
     let leg = capacity.iter().find_map(|(_, record)| record.leg);
     let rates = rates(&loads, &objective, leg)?;
     let mut unknown = false;
@@ -117,7 +145,10 @@ pub fn gather(
         Some(measured) => {
             // A replica's share of a load run is the mean, what passed is the busiest's.
             let mean = measured.passed / measured.skew.max(1.0);
-            for rate in rates.iter().filter(|rate| !rate.held && rate.rate / behind < mean) {
+            // Of several numbers of replicas nobody said which was behind the load run.
+            let known = told.is_some() || brackets.iter().all(|(n, ..)| *n == replicas);
+            let missed = |rate: &&Rated<'_>| known && !rate.held && rate.rate / behind < mean;
+            for rate in rates.iter().filter(missed) {
                 caveats.push(Caveat {
                     text: format!(
                         "the load run {} missed the objective at {:.0}/s, below what the capacity run says",
@@ -146,10 +177,19 @@ pub fn gather(
             }
         }
     }
+    if let (Some(measured), Some((path, limit, rate))) = (&mut measured, full(&capacity)) {
+        measured.ceiling = Some(measured.ceiling.map_or(rate, |known| known.min(rate)));
+        measured.from.push(path.to_owned());
+        caveats.push(Caveat {
+            text: format!("by {path} the {limit} takes {rate:.0}/s, however many replicas there are"),
+            remedy: format!("more than that needs a larger {limit} first"),
+        });
+    }
     if let Some(measured) = &mut measured {
         let checks = runs.iter().filter(|(_, run)| matches!(run, Run::Verify(_)));
         measured.from.extend(checks.map(|(path, _)| (*path).to_owned()));
-        measured.from.dedup();
+        let mut named = BTreeSet::new();
+        measured.from.retain(|path| named.insert(path.clone()));
     }
     let mut next = Vec::new();
     match &measured {
@@ -206,6 +246,53 @@ fn objective_of(
     }
 }
 
+/// The number of replicas of which each carries least, and how much that is.
+fn least(capacity: &[(&str, &CapacityRecord)]) -> Option<(u32, f64)> {
+    let each = capacity.iter().filter_map(|(_, record)| {
+        let measured = record.measured.as_ref()?;
+        Some((record.replicas, measured.passed / measured.skew.max(1.0)))
+    });
+    each.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// What was full beside the replicas: the run, what it was, and what it took.
+fn full<'a>(capacity: &[(&'a str, &'a CapacityRecord)]) -> Option<(&'a str, &'a str, f64)> {
+    let brackets = capacity.iter().filter_map(|(path, record)| {
+        let bracket = record.bracket.as_ref()?;
+        let beside = matches!(bracket.limit.as_str(), "edge" | "database");
+        beside.then_some((*path, bracket.limit.as_str(), bracket.low))
+    });
+    brackets.min_by(|a, b| a.2.total_cmp(&b.2))
+}
+
+/// Replicas that lose something to each other.
+fn shared(measured: &Measured, sharing: &Sharing, brackets: &[(u32, f64, f64)]) -> Option<Caveat> {
+    let sigma = Some(sharing.sigma()).filter(|sigma| *sigma > 0.0)?;
+    let remedy =
+        "find what they share (a database, a lock, a cache, the edge): more of it helps where more replicas do not"
+            .to_owned();
+    let fewest = brackets.iter().min_by_key(|(n, ..)| *n)?;
+    let most = brackets.iter().max_by_key(|(n, ..)| *n)?;
+    if most.2 < fewest.1 {
+        let text = format!(
+            "more replicas carry less: {} carry {:.0}/s at most, {} carry {:.0}/s at least",
+            most.0, most.2, fewest.0, fewest.1
+        );
+        return Some(Caveat { text, remedy });
+    }
+    let each = measured.passed / measured.skew.max(1.0);
+    let alone = each * sharing.share(1);
+    Some(Caveat {
+        text: format!(
+            "replicas share something: one by itself carries about {alone:.0}/s, each of {} carries {each:.0}/s, and however many there \
+             are, they carry no more than {:.0}/s",
+            sharing.at,
+            alone / sigma
+        ),
+        remedy,
+    })
+}
+
 /// A target that breaks its contract.
 fn contract(path: &str, record: &RunRecord) -> Option<Caveat> {
     (record.verdict.exit_code != 0).then(|| Caveat {
@@ -214,27 +301,38 @@ fn contract(path: &str, record: &RunRecord) -> Option<Caveat> {
     })
 }
 
-/// The lower of the rates that passed, the higher of those that failed.
+/// Of two runs of one number of replicas the one where each carries less, with the higher of the rates that failed. A rate is that of the
+/// busiest replica, so the skew is taken off before they are compared.
 fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Measured {
-    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| failed < b.passed);
+    let mean = |of: &Measured, rate: f64| rate / of.skew.max(1.0);
+    let passed = |of: &Measured| mean(of, of.passed);
+    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| mean(a, failed) < passed(b));
     if apart(&known, &found) || apart(&found, &known) {
         caveats.push(Caveat {
             text: format!(
                 "two runs of the same number of replicas do not agree: {:.0}/s and {:.0}/s passed",
-                known.passed, found.passed
+                passed(&known),
+                passed(&found)
             ),
             remedy: "the lower one counts here; find out what differs between them".to_owned(),
         });
     }
-    let (mut low, high) = if found.passed < known.passed {
+    let (mut low, high) = if passed(&found) < passed(&known) {
         (found, known)
     } else {
         (known, found)
     };
     low.failed = match (low.failed, high.failed) {
-        (Some(a), Some(b)) => Some(a.max(b)),
+        (Some(a), Some(b)) => Some(a.max(mean(&high, b) * low.skew.max(1.0))),
         _ => None,
     };
+    low.ceiling = match (low.ceiling, high.ceiling) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    if let Some(other) = high.sharing {
+        low.sharing = Some(low.sharing.map_or(other, |known| known.cautious(&other)));
+    }
     low.from.extend(high.from);
     low
 }
@@ -331,6 +429,11 @@ fn of_rates(rates: &[Rated<'_>], replicas: f64) -> Option<Measured> {
         service_s: service.unwrap_or_default() / 1e9,
         cpu_s: mean(&|round| round.server_cpu_us).map(|micros| micros / 1e6),
         skew: 1.0,
+        sharing: Some(Sharing {
+            at: replicas as u32,
+            most: replicas as u32,
+            loss: None,
+        }),
         from,
         ..Measured::default()
     })

@@ -23,6 +23,11 @@ const DELAY: f64 = 0.25;
 /// Requests waited for a connection or stream where that makes up this share of all times.
 const WAITED: f64 = 0.05;
 
+/// Where a call takes so many times as long as at the lowest rate, nine tenths of its time are a wait within the target, and more
+/// slots carry hardly more: a closed network of M equal stations with N calls in it has R / R0 = (N + M - 1) / M and
+/// X / Xmax = N / (N + M - 1) (mean value analysis, Reiser and Lavenberg 1980), so X is more than 90 % of its maximum.
+const STRAINED: f64 = 10.0;
+
 /// What the rounds of the load tier say beside the record of a stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signs {
@@ -38,6 +43,20 @@ pub struct Signs {
     pub lost: u64,
     /// Other replicas answer than at the begin.
     pub replicas: Option<String>,
+    /// Seconds that were played before the stage counted.
+    pub warm_up_s: f64,
+    /// First percentile of the service time, seconds: what a call takes that waits for no other.
+    pub least_s: f64,
+    /// Mean service time at the lowest rate that passed, seconds; `None`: none has.
+    pub usual_s: Option<f64>,
+}
+
+impl Signs {
+    /// Calls wait within the target.
+    fn strained(&self, stage: &StageRecord) -> bool {
+        let longer = stage.service_s.zip(self.usual_s);
+        longer.is_some_and(|(now, usual)| now > STRAINED * usual)
+    }
 }
 
 /// The shares of requests that may be beyond each limit, latencies first.
@@ -58,8 +77,35 @@ pub fn limits(objective: &ObjectiveRecord) -> Vec<String> {
     latency.chain(errors).collect()
 }
 
-/// Judges an open stage.
+/// Mean service time at the lowest rate that passed, seconds.
+pub fn usual(stages: &[StageRecord]) -> Option<f64> {
+    let passed = stages.iter().filter(|stage| stage.judged == StageJudged::Passed);
+    let times = passed.filter_map(|stage| stage.rate.zip(stage.service_s));
+    times.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, service)| service)
+}
+
+/// Judges an open stage. Whatever fails where the generator had not a moment to spare is void: answers that it read late, time-outs
+/// among them, look the same.
 pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> StageJudged {
+    let judged = judged(stage, objective, signs);
+    let generator = match &judged {
+        StageJudged::Failed { .. } => true,
+        StageJudged::Void { limit, .. } => limit == "connections",
+        StageJudged::Passed | StageJudged::Measured => false,
+    };
+    if generator && stage.generator_busy > BUSY {
+        return StageJudged::Void {
+            why: format!(
+                "the generator's threads were busy {} of the time, so it may have read answers late",
+                numbers::percent(stage.generator_busy)
+            ),
+            limit: "generator".to_owned(),
+        };
+    }
+    judged
+}
+
+fn judged(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) -> StageJudged {
     let void = |why: String, limit: &str| StageJudged::Void {
         why,
         limit: limit.to_owned(),
@@ -102,22 +148,9 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
     let errors = objective
         .errors
         .filter(|most| stage.failed as f64 > most * ended as f64 * (1.0 + 1e-9));
-    if errors.is_some() {
-        // Those that were sent are not the ones.
-        let text = format!(
-            "{} of {} requests were sent, the others found no free connection or stream",
-            stage.sent, stage.scheduled
-        );
-        return void(text, "connections");
-    }
+    let unsent = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
+    let unplaced = format!("{unsent}, the others found no free connection or stream");
     if let Some((index, (percentile, at_most))) = slow {
-        if stage.generator_busy > BUSY {
-            let text = format!(
-                "the generator's threads were busy {} of the time, so it may have read answers late",
-                numbers::percent(stage.generator_busy)
-            );
-            return void(text, "generator");
-        }
         let late = signs.lateness.get(index).copied().unwrap_or_default();
         if late as f64 > DELAY * *at_most as f64 {
             let text = format!(
@@ -128,6 +161,9 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
             return void(text, "generator");
         }
         let service = signs.service.get(index).copied().unwrap_or(u64::MAX);
+        if service <= *at_most && errors.is_some() && !signs.strained(stage) {
+            return void(unplaced, "connections");
+        }
         if service <= *at_most && stage.slot_wait < WAITED {
             let text = format!(
                 "from their send on {} is {}, and what came before it is the generator's own",
@@ -136,7 +172,7 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
             );
             return void(text, "generator");
         }
-        if service <= *at_most {
+        if service <= *at_most && !signs.strained(stage) {
             let text = format!(
                 "requests waited for a free connection or stream; from their send on {} is {}",
                 numbers::percentile(*percentile),
@@ -152,13 +188,16 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         );
         return failed(text, "latency");
     }
-    if (stage.sent as f64) < SENT * stage.scheduled as f64 {
-        let text = format!("{} of {} requests were sent", stage.sent, stage.scheduled);
-        // Nothing else failed: every slot was taken, however quick the answers were.
-        return void(text, "connections");
+    // Those that were sent are not the ones: every slot was taken, however quick the answers were.
+    if errors.is_some() || (stage.sent as f64) < SENT * stage.scheduled as f64 {
+        if signs.strained(stage) {
+            let text = format!("{unsent}, the others waited behind those that wait in the target: a queue grows");
+            return failed(text, "backlog");
+        }
+        return void(unplaced, "connections");
     }
     let due = stage.scheduled as f64;
-    let left = due - stage.throughput * stage.seconds - stage.failed as f64;
+    let left = due - stage.throughput * stage.seconds - stage.failed as f64 - filling(stage, signs);
     if left > GROWN * due + 3.0 * due.sqrt() {
         if let Some(text) = connections {
             return void(text, "connections");
@@ -170,6 +209,18 @@ pub fn judge(stage: &StageRecord, objective: &ObjectiveRecord, signs: &Signs) ->
         return failed(text, "backlog");
     }
     StageJudged::Passed
+}
+
+/// Requests by which more are in flight at the end of a stage than at its begin, and no queue grows: where each call takes longer than
+/// the warm-up, those that were due before it do not make up yet for those that outlast the end.
+///
+/// What a call takes is known from the lowest rate that passed. Before there is one, from the shortest calls of this stage: in a queue
+/// that grows from the begin on they get longer too, at f times what the target can do f - 1 warm-ups, while 1 - 1 / f of what is due
+/// is left. With a warm-up of a fifth of the stage, and no more than half of what is due, this stays below that for every f.
+fn filling(stage: &StageRecord, signs: &Signs) -> f64 {
+    let due = stage.scheduled as f64;
+    let share = (signs.usual_s.unwrap_or(signs.least_s) - signs.warm_up_s) / stage.seconds;
+    if share > 0.0 { due * share.min(0.5) } else { 0.0 }
 }
 
 /// Too many of the requests that were sent failed; in words. Without a limit of errors those of the latencies hold for them, since
@@ -207,6 +258,7 @@ fn short_of_connections(stage: &StageRecord, objective: &ObjectiveRecord, signs:
     };
     // Without an answer nothing is known of the time that one takes.
     let quick = stage.succeeded > 0 && objective.latency.iter().enumerate().all(within);
+    let quick = quick && !signs.strained(stage);
     (quick && (unsent || stage.slot_wait >= WAITED)).then(|| {
         format!(
             "requests waited for a free connection or stream, {} of all time, and {} of {} were sent",

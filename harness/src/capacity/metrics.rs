@@ -1,7 +1,8 @@
 //! What the text of `/metrics` says of a replica. Pure.
 //!
-//! The names are those of the Prometheus client libraries (`process_…`) and of the reference service (`stocktake_…`); what is not
-//! there is `None`. Format: Prometheus text exposition 0.0.4.
+//! The names are those of the Prometheus client libraries (`process_…`), of the reference service (`stocktake_…`), of the interceptors
+//! of the gRPC ecosystem (`grpc_server_handling_seconds`), and of the OpenTelemetry semantic conventions for calls to a database
+//! (`db.client.operation.duration`); what is not there is `None`. Format: Prometheus text exposition 0.0.4.
 
 /// A replica at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,6 +15,10 @@ pub struct Metrics {
     pub calls: Option<f64>,
     /// What they took, added up, seconds.
     pub calls_s: Option<f64>,
+    /// Whether that is counted from where its handlers begin, not from where it takes a call.
+    pub handlers: bool,
+    /// What its calls to a database took, added up, seconds.
+    pub database_s: Option<f64>,
     /// Streams that it takes at once.
     pub streams: Option<u64>,
 }
@@ -27,9 +32,17 @@ pub struct Between {
     pub memory: Option<u64>,
     /// Mean seconds of a call, as they count it themselves.
     pub call_s: Option<f64>,
+    /// Seconds of it that were spent on a database, as they count them.
+    pub database_s: Option<f64>,
     /// The largest share of one in the calls over the mean share.
     pub skew: Option<f64>,
 }
+
+/// Histograms of what calls took, and whether their clock begins in a handler; the first that is there counts.
+const CALLS: [(&str, bool); 2] = [
+    ("stocktake_request_duration_seconds", false),
+    ("grpc_server_handling_seconds", true),
+];
 
 /// Reads a text. Lines that are none are skipped: others' metrics stand in between.
 pub fn parse(text: &str) -> Metrics {
@@ -38,11 +51,17 @@ pub fn parse(text: &str) -> Metrics {
         (!values.is_empty()).then(|| values.iter().sum::<f64>())
     };
     let whole = |name: &str| sum(name).filter(|value| *value >= 0.0).map(|value| value as u64);
+    let calls = CALLS.into_iter().find_map(|(name, handlers)| {
+        let count = sum(&format!("{name}_count"))?;
+        Some((count, sum(&format!("{name}_sum"))?, handlers))
+    });
     Metrics {
         cpu_s: sum("process_cpu_seconds_total"),
         memory: whole("process_resident_memory_bytes"),
-        calls: sum("stocktake_request_duration_seconds_count"),
-        calls_s: sum("stocktake_request_duration_seconds_sum"),
+        calls: calls.map(|(count, ..)| count),
+        calls_s: calls.map(|(_, spent, _)| spent),
+        handlers: calls.is_some_and(|(.., handlers)| handlers),
+        database_s: sum("db_client_operation_duration_seconds_sum"),
         streams: whole("stocktake_watches_limit"),
     }
 }
@@ -57,15 +76,25 @@ pub fn between(before: &[Metrics], after: &[Metrics]) -> Between {
     let calls = grown(|metrics| metrics.calls);
     let all: Option<f64> = calls.as_ref().map(|calls| calls.iter().sum()).filter(|all| *all > 0.0);
     let spent = grown(|metrics| metrics.calls_s).map(|spent| spent.iter().sum::<f64>());
+    let asked = grown(|metrics| metrics.database_s).map(|spent| spent.iter().sum::<f64>());
     let largest = calls.as_ref().map(|calls| calls.iter().copied().fold(0.0, f64::max));
     Between {
         cpu_s: grown(|metrics| metrics.cpu_s).map(|cpu| cpu.iter().sum()),
         memory: after.iter().filter_map(|metrics| metrics.memory).max(),
         call_s: spent.zip(all).map(|(spent, all)| spent / all),
+        database_s: asked.zip(all).map(|(spent, all)| spent / all),
         skew: largest
             .zip(all)
             .map(|(largest, all)| largest * after.len() as f64 / all),
     }
+}
+
+/// A replica whose counters went back: another process answers at its address now. The position of the first.
+pub fn restarted(before: &[Metrics], after: &[Metrics]) -> Option<usize> {
+    let back =
+        |before: Option<f64>, after: Option<f64>| before.zip(after).is_some_and(|(before, after)| after < before);
+    let mut pairs = before.iter().zip(after);
+    pairs.position(|(before, after)| back(before.calls, after.calls) || back(before.cpu_s, after.cpu_s))
 }
 
 /// The value of a line of this name, whatever its labels.
@@ -103,6 +132,15 @@ mod tests {
             (Some(12.5), Some(1 << 20), Some(20_000))
         );
         assert_eq!((read.calls, read.calls_s), (Some(200.0), Some(4.0)));
+        let other = parse(
+            "grpc_server_handling_seconds_count{grpc_type=\"unary\"} 10\ngrpc_server_handling_seconds_sum{grpc_type=\"unary\"} 2\n\
+             db_client_operation_duration_seconds_sum{db_system_name=\"postgresql\"} 1.5\n",
+        );
+        assert_eq!(
+            (other.calls, other.calls_s, other.database_s),
+            (Some(10.0), Some(2.0), Some(1.5))
+        );
+        assert!(other.handlers && !read.handlers);
         assert_eq!(parse("\u{0}{ NaN\nprocess_cpu_seconds_total NaN\n"), Metrics::default());
     }
 
@@ -111,6 +149,8 @@ mod tests {
         let at = |calls: f64, cpu: f64| Metrics {
             calls: Some(calls),
             calls_s: Some(calls * 0.02),
+            database_s: Some(calls * 0.015),
+            handlers: false,
             cpu_s: Some(cpu),
             memory: Some(100),
             streams: None,
@@ -118,11 +158,18 @@ mod tests {
         let between = between(&[at(0.0, 1.0), at(50.0, 1.0)], &[at(300.0, 2.0), at(150.0, 1.5)]);
         assert_eq!(between.cpu_s, Some(1.5));
         assert!((between.call_s.unwrap() - 0.02).abs() < 1e-12);
+        assert!((between.database_s.unwrap() - 0.015).abs() < 1e-12);
         assert!(
             (between.skew.unwrap() - 1.5).abs() < 1e-12,
             "300 of 400 calls, where 200 were its share"
         );
         assert_eq!(super::between(&[at(5.0, 5.0)], &[at(1.0, 1.0)]).cpu_s, None);
         assert_eq!(super::between(&[], &[]), Between::default());
+        assert_eq!(
+            restarted(&[at(5.0, 5.0), at(5.0, 5.0)], &[at(9.0, 6.0), at(1.0, 1.0)]),
+            Some(1)
+        );
+        assert_eq!(restarted(&[at(5.0, 5.0)], &[at(5.0, 5.0)]), None);
+        assert_eq!(restarted(&[at(5.0, 5.0)], &[Metrics::default()]), None);
     }
 }

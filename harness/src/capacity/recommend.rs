@@ -3,7 +3,8 @@
 //! With X = the highest rate that passed, k = the skew of the balancer, h = the headroom, R = X / k a replica at its limit and
 //! C = h R what one is planned with:
 //!
-//! - max replicas = ceil(burst x peak / C), then no more than connections, cores, budget and 1000 allow;
+//! - max replicas = ceil(burst x peak / C), then no more than connections, cores, budget and 1000 allow; where replicas were seen to
+//!   lose something to each other, the fewest n whose n C / (1 + sigma (n - 1)) is as much, see [`Sharing`];
 //! - min replicas = the most of: redundancy, ceil(base / C), the streams, and the fewest whose backlog stays bearable until more
 //!   replicas serve;
 //! - the concurrency of the HTTP rule = floor(C) as documented, floor(h N / k) as the name reads, with N the calls in flight at X;
@@ -25,7 +26,7 @@ pub use lines::{CALIBRATION_CONCURRENCY, Calibration, CalibrationRun};
 pub use traffic::lost;
 
 use super::{
-    measured::Measured,
+    measured::{Measured, Sharing},
     prices::{Cost, Prices, Size},
     scaler::{Limits, Replica, Saturation},
     traffic::Profile,
@@ -218,6 +219,13 @@ pub struct Advice {
     pub outcomes: Vec<super::scaler::Outcome>,
 }
 
+/// Replicas of which nobody knows what they lose to each other.
+const UNSHARED: Sharing = Sharing {
+    at: 1,
+    most: 1,
+    loss: None,
+};
+
 /// What all parts compute with.
 struct Ground<'a> {
     measured: &'a Measured,
@@ -243,6 +251,32 @@ impl Ground<'_> {
             self.measured.passed,
             self.measured.failed.unwrap_or(self.measured.passed),
         )
+    }
+
+    /// What replicas lose to each other; nothing where that is not known.
+    fn sharing(&self) -> Sharing {
+        self.measured.sharing.unwrap_or(UNSHARED)
+    }
+
+    /// What so many replicas at their limit serve together.
+    fn carried(&self, replicas: u32) -> f64 {
+        let all = f64::from(replicas) * self.limit_of(self.measured.passed) * self.sharing().share(replicas);
+        all.min(self.measured.ceiling.unwrap_or(f64::INFINITY))
+    }
+
+    /// In words, behind a quotient that asks for so many replicas.
+    fn loss(&self) -> String {
+        match self.sharing().sigma() {
+            sigma if sigma > 0.0 => {
+                let at = self.sharing().at;
+                format!(
+                    ", and more since replicas share something: each of n carries (1 + {0} x {1}) / (1 + {0} (n - 1)) as much",
+                    crate::numbers::rate(sigma),
+                    at.saturating_sub(1)
+                )
+            }
+            _ => String::new(),
+        }
     }
 
     fn start_s(&self) -> f64 {
@@ -276,7 +310,7 @@ pub fn recommend(measured: &Measured, ask: &Ask, prices: &Prices) -> Result<Reco
     let (size, mut sizes) = size::size(&ground);
     ground.size = size;
     let replicas = replicas::replicas(&ground)?;
-    let rule = rule::rule(&ground);
+    let rule = rule::rule(&ground, replicas.max);
     let mut numbers = replicas.numbers;
     numbers.extend(rule.numbers);
     numbers.append(&mut sizes);
@@ -291,14 +325,14 @@ pub fn recommend(measured: &Measured, ask: &Ask, prices: &Prices) -> Result<Reco
         limits,
         concurrency_in_flight: rule.in_flight,
         size,
-        planned: ground.planned(measured.passed),
+        planned: ground.planned(measured.passed) * ground.sharing().share(limits.max),
         numbers,
         priced,
         today,
         warnings,
         calibration: lines::calibration(),
         az: lines::az(limits, size, measured),
-        bicep: lines::bicep(limits, size),
+        bicep: lines::bicep(limits, size, measured),
     })
 }
 
@@ -307,6 +341,8 @@ pub fn replica(measured: &Measured, ask: &Ask) -> Replica {
     let seconds = measured.in_flight / measured.passed;
     Replica {
         rate: measured.passed / measured.skew.max(1.0),
+        sharing: measured.sharing,
+        ceiling: measured.ceiling,
         seconds: if seconds.is_finite() && seconds > 0.0 {
             seconds
         } else {

@@ -132,6 +132,9 @@ pub struct StageRecord {
     pub server_memory: Option<u64>,
     /// Mean time that the server itself counted for a call, seconds, where its metrics are known.
     pub server_s: Option<f64>,
+    /// Mean time of it that the server spent on a database, seconds, where its metrics count that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_s: Option<f64>,
     /// The share of its threads' time that the generator was busy.
     pub generator_busy: f64,
     /// What it comes to.
@@ -195,7 +198,7 @@ pub struct Bracket {
     pub stages: usize,
     /// The limit that stops: `p99 <= 200ms`, …
     pub binding: String,
-    /// What limits: `latency`, `errors`, `cpu`, `waiting`, `generator`, `connections`, `edge`, `unknown`.
+    /// What limits: `latency`, `errors`, `cpu`, `waiting`, `generator`, `connections`, `edge`, `database`, `unknown`.
     pub limit: String,
     /// How that is known, in a sentence.
     pub because: String,

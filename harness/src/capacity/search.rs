@@ -122,6 +122,8 @@ pub enum End {
     Ceiling(f64),
     /// Stages say nothing of the target: the highest rate that passed, and the one where it ended.
     Stopped(Option<f64>, f64),
+    /// Something else than the replicas is the limit between these rates, each decided by 2 of 3: not confirmed.
+    Elsewhere(f64, f64),
     /// The stages are too few for an answer: what is known is a rate that passed and one that failed, each by 2 of 3.
     TooFew(f64, f64),
 }
@@ -196,6 +198,13 @@ impl Search {
     /// The highest rate that passed by 2 of 3, and the lowest that failed.
     pub fn known(&self) -> (Option<f64>, Option<f64>) {
         (self.passed, self.failed)
+    }
+
+    /// Ends it before the confirmation: what limits is not what is searched for.
+    pub fn leave(&mut self) {
+        if let (Some(passed), Some(failed)) = self.known() {
+            self.end = Some(End::Elsewhere(passed, failed));
+        }
     }
 
     /// Takes what the stage showed that [`Search::next`] asked for.

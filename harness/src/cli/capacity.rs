@@ -138,9 +138,15 @@ pub struct QuestionArgs {
     /// Revisions that run beside each other while traffic moves.
     #[arg(long, env = "STOCKTAKE_REVISIONS", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2))]
     pub revisions: u32,
-    /// GiB of memory that a replica may use, with --cpu.
+    /// GiB of memory that a replica may use, with --cpu; left out: 2 for each processor.
     #[arg(long, env = "STOCKTAKE_MEMORY", value_name = "GIB", value_parser = rate)]
     pub memory: Option<f64>,
+    /// From the start of a replica to its first answer, as `stocktake doctor --cold-start 60s` times it on a service at rest.
+    #[arg(long, env = "STOCKTAKE_REPLICA_START", value_name = "DURATION", value_parser = time_limit)]
+    pub replica_start: Option<Duration>,
+    /// What a replica takes to end once it is told to.
+    #[arg(long, env = "STOCKTAKE_REPLICA_DRAIN", value_name = "DURATION", value_parser = time_limit)]
+    pub replica_drain: Option<Duration>,
     /// The database: max_connections, those kept for others, and the pool of a replica, such as `100,10,10`.
     #[arg(long, env = "STOCKTAKE_DATABASE", value_name = "N,N,N")]
     pub database: Option<String>,

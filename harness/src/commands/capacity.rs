@@ -26,7 +26,7 @@ use std::{
 };
 use stocktake::{
     capacity::{
-        conclude::Cut,
+        conclude::{self, Cut, Known},
         judge,
         recommend::RecommendError,
         record::{CAPACITY_VERSION, CapacityRecord, CapacityResult, CapacityVerdict},
@@ -35,7 +35,11 @@ use stocktake::{
     cli::{CapacityArgs, Format, OutputArgs},
     exit::Exit,
     load::verdict,
-    report::{console::capacity as console, json, store},
+    report::{
+        console::capacity as console,
+        escape::{log_line, visible},
+        json, store,
+    },
     verify::record::Caveat,
 };
 use told::Told;
@@ -79,8 +83,11 @@ pub async fn capacity(args: CapacityArgs) -> Result<Exit, Refusal> {
 
 /// Puts the recommendation into the record; where what was measured does not bear one, why, and what to run next.
 fn answer(record: &mut CapacityRecord, question: &Question) {
-    let answer = match &record.measured {
-        Some(measured) => question.answer(measured),
+    let answer = match &mut record.measured {
+        Some(measured) => {
+            question.tell(measured);
+            question.answer(measured)
+        }
         None if record.replicas == 0 && record.verdict.result == CapacityResult::Found && question.is_asked() => {
             Err(RecommendError::TooLittle {
                 why: "how many replicas are behind the target is not known, so what one of them carries is not either"
@@ -153,7 +160,7 @@ impl Show {
 
     fn finish(&mut self, record: &CapacityRecord, folder: &Path) -> std::io::Result<()> {
         let text = if self.quiet {
-            format!("{}\n", record.verdict.sentence)
+            format!("{}\n", log_line(&visible(&record.verdict.sentence)))
         } else {
             console::summary(record, &folder.display().to_string())
         };
@@ -241,13 +248,14 @@ async fn run(
     under.set_up(&order, &[leg]).await.map_err(refused)?;
     let generator = load::generator(&order.cells);
     let driver = Driver::connect(&order, &cell, &under, leg, &objective, generator.bare_wait_p99, began.0).await?;
-    let mut known = stocktake::capacity::conclude::Known {
+    let known = Known {
         replicas,
         cpus: args.cpu.or_else(|| {
             let here = address.process.is_some();
             here.then(|| std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64))
         }),
         shared: args.cpu.is_none(),
+        handler_clocks: watch.handler_clocks(),
         streams_allowed: watch.streams(),
         from: folder.display().to_string(),
         confirm_s: args.confirm.as_secs_f64(),
@@ -266,6 +274,7 @@ async fn run(
         signalled,
         show,
         stages: Vec::new(),
+        known,
         cut: None,
         driver: Some(driver),
         client: under.client.clone(),
@@ -281,25 +290,29 @@ async fn run(
     let scalability = run.steps(&steps, order.workload.seed).await?;
     if let Some(count) = wanted(args.streams, run.cut.as_ref()) {
         match streams::measure(&under, &run.watch, count).await {
-            Ok(bytes) => (known.streams, known.stream_memory) = (Some(count as u64), Some(bytes)),
+            Ok(bytes) => (run.known.streams, run.known.stream_memory) = (Some(count as u64), Some(bytes)),
             Err(why) => caveats.push(Caveat {
                 text: format!("the memory of a stream was not measured: {why}"),
                 remedy: "--streams is for the inventory service, with its metrics known".to_owned(),
             }),
         }
     }
-    known.skew = run.watch.skew();
+    let skew = run.watch.skew();
     let Run {
-        stages, cut, driver, ..
+        stages,
+        mut known,
+        cut,
+        driver,
+        ..
     } = run;
+    known.skew = skew;
     caveats.extend(driver.map(Driver::close).unwrap_or_default());
     if let Some((service, _)) = &mut service {
-        known.cold_start_s = cold_start_s;
-        known.drain_s = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
+        let drained = service.drain(DRAIN).await.map(|time| time.as_secs_f64());
+        (known.cold_start_s, known.drain_s) = (cold_start_s, drained);
     }
-    caveats.extend(doubts(address, replicas, known.skew, &known));
-    let concluded =
-        stocktake::capacity::conclude::conclude(&search, end.as_ref(), cut.as_ref(), &stages, &objective, &known);
+    caveats.extend(doubts(args, address, replicas, &known));
+    let concluded = conclude::conclude(&search, end.as_ref(), cut.as_ref(), &stages, &objective, &known);
     Ok(CapacityRecord {
         capacity_version: CAPACITY_VERSION,
         run_id,
@@ -312,7 +325,7 @@ async fn run(
         host: begin::host(),
         generator: Some(generator),
         options: options(args),
-        points: stocktake::capacity::conclude::points(&stages, &judge::allowed(&objective)),
+        points: conclude::points(&stages, &judge::allowed(&objective)),
         objective,
         stages,
         bracket: concluded.bracket,
@@ -333,12 +346,7 @@ fn wanted(streams: Option<usize>, cut: Option<&Cut>) -> Option<usize> {
 }
 
 /// What bears on the numbers beside the stages.
-fn doubts(
-    address: &Address,
-    replicas: u32,
-    skew: Option<f64>,
-    known: &stocktake::capacity::conclude::Known,
-) -> Vec<Caveat> {
+fn doubts(args: &CapacityArgs, address: &Address, replicas: u32, known: &Known) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     let mut add = |text: String, remedy: &str| {
         caveats.push(Caveat {
@@ -360,18 +368,31 @@ fn doubts(
             REPLICAS,
         );
     }
-    if replicas > 1 && skew.is_none() {
+    if replicas > 1 && known.skew.is_none() {
         add(
             format!("how evenly the load was spread over {replicas} replicas is not known: taken for even"),
             "give --metrics-url once for each replica",
         );
     }
-    if known.cold_start_s.is_none() {
-        add(
-            "cold start and drain were not measured: this run did not start the target".to_owned(),
-            "take them from the platform's log, or from `stocktake capacity` of the built-in service",
-        );
-    }
+    // With a recommendation a start that is not known has a warning of its own.
+    let start = known
+        .cold_start_s
+        .or(args.question.replica_start.map(|time| time.as_secs_f64()));
+    let drain = known
+        .drain_s
+        .or(args.question.replica_drain.map(|time| time.as_secs_f64()));
+    let advised = args.question.peak_rate.is_some() || args.question.traffic.is_some();
+    let missing = match (start.is_none() && !advised, drain.is_none()) {
+        (true, true) => "cold start and drain were",
+        (true, false) => "the cold start was",
+        (false, true) => "the drain was",
+        (false, false) => return caveats,
+    };
+    add(
+        format!("{missing} not measured: this run did not start the target"),
+        "time the first answer of a service at rest (`stocktake doctor --cold-start 60s`), read the platform's log for the end of a \
+         replica, and give them as --replica-start and --replica-drain",
+    );
     caveats
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{
     browser::{Browser, View},
-    root, tools,
+    renders_to, root, tools,
 };
 use serde_json::json;
 use std::{
@@ -13,11 +13,11 @@ use stocktake::{
     capacity::{
         prices::{Prices, Size},
         recommend::{Advice, Ask, Current, recommend, replica},
-        record::CapacityRecord,
+        record::{CapacityRecord, CapacityResult},
         scaler::{Deployment, Limits, Reading, simulate},
         traffic::{Profile, Spec},
     },
-    report::capacity::html,
+    report::{capacity::html, store},
 };
 
 /// A desktop and a phone, in pixels.
@@ -26,6 +26,17 @@ const WIDTHS: [u32; 2] = [1280, 390];
 /// What a target or a file could say to get hold of the page or to tear it apart.
 const HOSTILE: &str = "</text></svg></script><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\
                        \" onmouseover=\"window.owned = 1\" <style>* { display: none }</style>";
+
+/// The run that the README tells of, as it was measured.
+const SAMPLE: &str = "reports/sample/capacity";
+
+#[test]
+fn the_sample_is_what_its_record_renders_to() {
+    let record = store::read_capacity(&root().join(SAMPLE)).unwrap();
+    assert_eq!(record.verdict.result, CapacityResult::Found);
+    assert!(record.advice.is_some() && record.verdict.complete);
+    renders_to(SAMPLE, store::render_capacity(&record), "scripts/sample capacity");
+}
 
 /// A bracket, without what follows from it.
 fn bare() -> CapacityRecord {

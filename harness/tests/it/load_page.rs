@@ -2,7 +2,7 @@
 
 use crate::support::{
     browser::{Browser, View},
-    root, tools,
+    renders_to, root, tools,
 };
 use serde_json::json;
 use std::{env, fs, path::Path};
@@ -27,20 +27,9 @@ const STUDY: &str = "reports/sample/grpc-vs-rest";
 
 #[test]
 fn the_study_is_what_its_record_renders_to() {
-    let folder = root().join(STUDY);
-    let record = store::read_load(&folder).unwrap();
+    let record = store::read_load(&root().join(STUDY)).unwrap();
     assert!(record.verdict.complete && record.workload.claim.is_some());
-    for (name, bytes) in store::render_load(&record) {
-        let file = folder.join(name);
-        if env::var_os("STOCKTAKE_BLESS").is_some() {
-            fs::write(&file, &bytes).unwrap();
-        }
-        let help = "render it again with STOCKTAKE_BLESS=1 cargo test, or make a new run with scripts/sample study";
-        assert!(
-            fs::read(&file).unwrap() == bytes,
-            "{STUDY}/{name} is not what run.json gives: {help}"
-        );
-    }
+    renders_to(STUDY, store::render_load(&record), "scripts/sample study");
 }
 
 /// As many cells as a study of three factors has.

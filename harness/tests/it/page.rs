@@ -2,7 +2,7 @@
 
 use crate::support::{
     browser::{Browser, View},
-    root, tools,
+    renders_to, root, tools,
 };
 use std::{env, fs, path::Path};
 use stocktake::{
@@ -73,7 +73,6 @@ fn written(folder: &Path, name: &str, record: &RunRecord) -> std::path::PathBuf 
 
 #[test]
 fn the_sample_is_what_its_record_renders_to() {
-    let folder = root().join("reports/sample");
     let record = sample();
     assert_eq!(
         record.verdict.result,
@@ -81,17 +80,7 @@ fn the_sample_is_what_its_record_renders_to() {
         "the sample shows a failure"
     );
     assert!(record.cases.iter().any(|case| !case.timeline.is_empty()));
-    for (name, bytes) in store::render_all(&record) {
-        let file = folder.join(name);
-        if env::var_os("STOCKTAKE_BLESS").is_some() {
-            fs::write(&file, &bytes).unwrap();
-        }
-        let help = "render it again with STOCKTAKE_BLESS=1 cargo test, or make a new run with scripts/sample";
-        assert!(
-            fs::read(&file).unwrap() == bytes,
-            "reports/sample/{name} is not what run.json gives: {help}"
-        );
-    }
+    renders_to("reports/sample", store::render_all(&record), "scripts/sample");
 }
 
 #[test]

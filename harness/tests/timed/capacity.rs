@@ -1,5 +1,7 @@
 //! `stocktake capacity` through the real binary: what it finds, and what it refuses to say.
 
+mod stored;
+
 use crate::support::{
     fixture,
     process::{self, Ended, Server},
@@ -8,16 +10,14 @@ use crate::support::{
     tools,
 };
 use ::stocktake::{
-    capacity::{
-        measured::Measured,
-        record::{Bracket, CapacityRecord, CapacityResult, StageJudged},
-    },
+    capacity::record::{CapacityRecord, CapacityResult, Phase, StageJudged},
     report::store::{self, Stored},
 };
 use std::{
     env,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -217,184 +217,168 @@ fn a_queue_with_a_known_limit_is_bracketed_or_nothing_is_said() {
     }
 }
 
-/// A stored run, without running one.
-fn stored(folder: &Path, replicas: u32, low: f64, high: f64) -> String {
-    let text = include_str!("../../src/capacity/gather/record.json");
-    let mut record: CapacityRecord = serde_json::from_str(text).unwrap();
-    let each = f64::from(replicas);
-    record.replicas = replicas;
-    record.objective = ::stocktake::capacity::objective::parse("p99=60ms").unwrap();
-    record.bracket = Some(Bracket {
-        low,
-        high: Some(high),
-        best: (low * high).sqrt(),
-        confidence: 0.95,
-        stages: 12,
-        binding: "p99 of at most 60.0 ms".to_owned(),
-        limit: "cpu".to_owned(),
-        because: "its processors are busy 97 % of the time there".to_owned(),
-    });
-    record.measured = Some(Measured {
-        passed: low / each,
-        failed: Some(high / each),
-        limit: "cpu".to_owned(),
-        in_flight: 4.0,
-        service_s: 0.026,
-        cpu_s: Some(0.003),
-        memory: Some(200 << 20),
-        cold_start_s: Some(4.0),
-        skew: 1.0,
-        ..Measured::default()
-    });
-    let run = folder.join(format!("capacity-{replicas}"));
-    store::create(&run).unwrap();
-    store::write_capacity(&run, &record).unwrap();
-    run.display().to_string()
-}
-
-/// Whether a load run says nothing of the target, as on a busy machine.
-fn void(path: &str) -> bool {
-    let Ok(Stored::Load(played)) = store::read_any(Path::new(path)) else {
-        panic!("{path} is no load run");
-    };
-    let sides = || played.cells.iter().flat_map(|cell| &cell.sides);
-    played.cells.iter().any(|cell| cell.void.is_some())
-        || sides().any(|side| side.void.is_some() || side.rounds.iter().any(|round| round.void.is_some()))
-}
-
-#[test]
-fn runs_of_one_afternoon_become_one_recommendation() {
-    let folder = TempDir::new().unwrap();
-    let one = stored(folder.path(), 1, 145.0, 156.0);
-    let checked = folder.path().join("check").display().to_string();
-    let load = folder.path().join("load").display().to_string();
-    let ended = run(&["check", "--filter", "get_*", "--out", &checked]);
-    assert!(matches!(ended.code, Some(0 | 4)), "{}", ended.shown());
-    // p99 needs a thousand requests.
-    let ended = run(&[
-        "load",
-        "--rate",
-        "200",
-        "--duration",
-        "3s",
-        "--rounds",
-        "2",
-        "--legs",
-        "grpc",
-        "--out",
-        &load,
-    ]);
-    assert!(matches!(ended.code, Some(0 | 4)), "{}", ended.shown());
-    let from = format!("{checked},{load},{one}");
-    let searched = capacity(
-        &[
-            "--from",
-            &from,
-            "--peak-rate",
-            "400",
-            "--base-rate",
-            "20",
-            "--cpu",
-            "0.5",
-            "--memory",
-            "1",
-            "--current",
-            "1,5,10",
-            "--traffic",
-            "flash:base=20,peak=400,ramp=30s,hold=5m",
-            "--compare-max",
-            "5,8,12",
-        ],
-        RUN,
-    );
-    assert_eq!(searched.ended.code, Some(0), "{}", searched.ended.shown());
+/// What a search says that something else than the replicas ends: exit 4, nothing confirmed, nothing recommended.
+fn ended_elsewhere(target: &str, metrics: &str, objective: &str, limit: &str, sentence: &str) {
+    let workload = list();
+    let arguments = [
+        target,
+        "--workload",
+        &workload,
+        "--objective",
+        objective,
+        "--start-rate",
+        "40",
+        "--stage",
+        "1s",
+        "--confirm",
+        "1s",
+        "--steps",
+        "none",
+        "--metrics-url",
+        metrics,
+        "--cpu",
+        "1",
+        "--peak-rate",
+        "100",
+    ];
+    let searched = capacity(&arguments, RUN);
     let record = searched.record();
-    let advice = record.advice.unwrap();
-    // ceil(400 / (0.65 x 145)) = 5.
-    assert_eq!(
-        advice.recommendation.limits.max, 5,
-        "{:?}",
-        advice.recommendation.numbers
-    );
-    assert!(advice.outcomes.len() >= 4);
-    let measured = record.measured.unwrap();
-    assert!(
-        measured.from.contains(&one) && measured.from.contains(&checked),
-        "{measured:?}"
-    );
-    // On a busy machine its rates may be void, and then nothing comes from it.
-    assert!(measured.from.contains(&load) || void(&load), "{measured:?}");
-    for words in ["max replicas", "az containerapp"] {
-        assert!(
-            searched.ended.stdout.contains(words),
-            "{words}: {}",
-            searched.ended.shown()
-        );
-    }
-}
-
-/// What many carry together is told of one where it is said how many there were, and not before.
-#[test]
-fn load_runs_alone_recommend_nothing_without_the_number_of_replicas() {
-    let folder = TempDir::new().unwrap();
-    let load = folder.path().join("load").display().to_string();
-    let ended = run(&[
-        "load",
-        "--rate",
-        "200",
-        "--duration",
-        "500ms",
-        "--rounds",
-        "2",
-        "--legs",
-        "grpc",
-        "--out",
-        &load,
-    ]);
-    assert!(matches!(ended.code, Some(0 | 4)), "{}", ended.shown());
-    let mut asked = vec!["--from", &load, "--peak-rate", "100", "--objective", "p50=5s"];
-    let searched = capacity(&asked, RUN);
     assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
-    let record = searched.record();
     assert!(record.measured.is_none() && record.advice.is_none(), "{record:?}");
-    if !void(&load) {
-        assert!(record.next[0].contains("--replicas N"), "{:?}", record.next);
-        asked.extend(["--replicas", "4"]);
-        let searched = capacity(&asked, RUN);
-        // Where it stops is not known, so nothing is recommended still.
-        assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
-        assert_eq!(searched.record().measured.unwrap().passed, 50.0);
-    }
-
-    let one = stored(folder.path(), 1, 145.0, 156.0);
-    let searched = capacity(&["--from", &one, "--replicas", "2"], RUN);
-    assert_eq!(searched.ended.code, Some(2), "{}", searched.ended.shown());
     assert!(
-        searched.ended.stderr.contains("leave it out"),
+        record.verdict.sentence.starts_with(sentence),
         "{}",
         searched.ended.shown()
+    );
+    assert_eq!(record.bracket.unwrap().limit, limit);
+    let confirmed = record.stages.iter().any(|stage| stage.phase == Phase::Confirm);
+    assert!(!confirmed && !record.next.is_empty(), "{}", searched.ended.shown());
+}
+
+/// An edge that passes on no more than four calls at once is full at 80 a second, where each takes 50 ms, and its replica is idle: said
+/// before anything is confirmed, and never as the capacity of the replica.
+#[test]
+fn a_full_edge_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
+    let Some(python) = tools::python("a_full_edge_ends_the_search") else {
+        return;
+    };
+    let replica = serve(&["--simulate", "slow=50ms", "--probe-listen", "127.0.0.1:0"]);
+    let metrics = format!("http://{}/metrics", replica.another());
+    let edge = python::serve(&python, "balancer.py", &["--calls", "4", &replica.address]);
+    ended_elsewhere(
+        &edge.address,
+        &metrics,
+        "p50=300ms",
+        "edge",
+        "the edge in front of the replicas is the limit, not the replicas: ",
     );
 }
 
+/// A PostgreSQL in which all calls wait for one lock that each holds for 10 ms, before a replica with nothing to do: the same.
 #[test]
-fn more_replicas_are_predicted_from_fewer_or_not_at_all() {
+fn a_full_database_ends_the_search_and_is_not_told_as_the_capacity_of_a_replica() {
+    let test = "a_full_database_ends_the_search";
+    let (Some(python), Some(postgres)) = (tools::python(test), tools::postgres(test)) else {
+        return;
+    };
     let folder = TempDir::new().unwrap();
-    let (one, two) = (
-        stored(folder.path(), 1, 145.0, 156.0),
-        stored(folder.path(), 2, 295.0, 312.0),
+    let (postgres, data) = (postgres.display().to_string(), folder.path().display().to_string());
+    let arguments = ["--postgres", &postgres, "--folder", &data];
+    let replica = python::serve(&python, "database_server.py", &arguments);
+    // It names its metrics first.
+    let metrics = format!("http://{}/", replica.address);
+    ended_elsewhere(
+        &replica.another(),
+        &metrics,
+        "p50=200ms",
+        "database",
+        "the database behind the replicas is the limit, not the replicas: ",
     );
-    let from = format!("{one},{two}");
-    let searched = capacity(&["--from", &from, "--predict", "3"], RUN);
-    assert_eq!(searched.ended.code, Some(0), "{}", searched.ended.shown());
-    let (best, ..) = searched.record().prediction.unwrap().rate.unwrap();
-    assert!((best - 452.0).abs() < 15.0, "{best}");
+}
 
-    let searched = capacity(&["--from", &one, "--predict", "3"], RUN);
-    assert_eq!(searched.ended.code, Some(4), "{}", searched.ended.shown());
+/// A search under way, its lines read until one says this.
+fn begun(arguments: &[&str], out: &Path, words: &str) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut command = Command::new(binary());
+    let mut child = process::spawn(command.arg("capacity").args(arguments).arg("--out").arg(out));
+    let mut lines = BufRead::lines(BufReader::new(child.stdout.take().unwrap())).map_while(Result::ok);
+    let told = lines.find(|line| line.contains(words));
+    assert!(told.is_some(), "{words} was not told");
+    (child, lines)
+}
+
+fn read(out: &Path) -> CapacityRecord {
+    match store::read_any(out) {
+        Ok(Stored::Capacity(record)) => *record,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing bounds the time: 800 slots fill up with calls that wait in a target that does 200 a second, and that is the target's queue.
+#[test]
+fn an_objective_of_errors_alone_finds_where_a_queue_grows() {
+    let server = serve(&["--simulate", "capacity=workers:4,service:20ms"]);
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("run");
+    let workload = list();
+    let arguments = [
+        server.address.as_str(),
+        "--workload",
+        &workload,
+        "--objective",
+        "errors=5%",
+        "--start-rate",
+        "150",
+        "--stage",
+        "2s",
+        "--steps",
+        "none",
+    ];
+    let (mut child, lines) = begun(&arguments, &out, "failed: ");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let record = read(&out);
+    assert_eq!(record.verdict.result, CapacityResult::Interrupted);
+    let (last, passed) = record.stages.split_last().unwrap();
+    assert_eq!(last.rate, Some(300.0));
     assert!(
-        searched.ended.stdout.contains("cannot tell"),
+        matches!(&last.judged, StageJudged::Failed { limit, .. } if limit == "backlog"),
+        "{last:?}"
+    );
+    assert!(passed.iter().all(|stage| stage.judged == StageJudged::Passed));
+}
+
+/// A target that dies under load: what was measured until then is kept, and nothing is concluded from it.
+#[test]
+fn a_target_that_is_lost_under_load_is_not_judged() {
+    let mut server = serve(&[]);
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("run");
+    let address = server.address.clone();
+    let workload = list();
+    let arguments = [
+        address.as_str(),
+        "--workload",
+        &workload,
+        "--start-rate",
+        "50",
+        "--stage",
+        "1s",
+        "--steps",
+        "none",
+    ];
+    let (mut child, lines) = begun(&arguments, &out, "explore ");
+    server.kill();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
+    let record = read(&out);
+    assert_eq!(record.verdict.result, CapacityResult::NotJudged);
+    assert!(!record.verdict.complete && !record.stages.is_empty() && record.measured.is_none());
+    assert!(
+        record.verdict.sentence.contains("was lost under load"),
         "{}",
-        searched.ended.shown()
+        record.verdict.sentence
     );
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::capacity::{
     crossing::Crossing,
     judge::tests::stage,
-    search::{Search, Settings},
+    search::{Judged, Next, Search, Seen, Settings},
 };
 
 fn objective() -> ObjectiveRecord {
@@ -107,6 +107,114 @@ fn what_limits_follows_from_what_is_known_of_the_server() {
             "{}",
             bracket.because
         );
+    }
+}
+
+/// The server's own clock and its calls to a database grow together: what it waits for is the database.
+#[test]
+fn a_full_database_is_told_before_anything_is_confirmed() {
+    let known = Known {
+        cpus: Some(1.0),
+        ..known()
+    };
+    let with = |stage: StageRecord, database: f64| StageRecord {
+        database_s: Some(database),
+        ..stage
+    };
+    let low = with(passing(0.021, Some(0.02)), 0.015);
+    let full = [low.clone(), with(failing(160.0, Some(0.1), Some(0.29)), 0.28)];
+    assert!(is_elsewhere(&full, (150.0, 160.0), &known));
+    let mut search = search();
+    for (rate, judged) in [(50.0, Judged::Passed), (100.0, Judged::Failed)] {
+        for _ in 0..2 {
+            assert!(matches!(search.next(), Next::Play(at, _) if at == rate));
+            search.take(&Seen {
+                requests: 1000.0,
+                beyond: vec![0.0, 0.0],
+                judged,
+            });
+        }
+    }
+    search.leave();
+    let Next::End(end) = search.next() else {
+        panic!("{search:?}")
+    };
+    assert_eq!(end, End::Elsewhere(50.0, 100.0));
+    for end in [End::Elsewhere(150.0, 160.0), FOUND] {
+        let made = of(&end, &full, &known);
+        assert_eq!((made.verdict.exit_code, made.measured), (4, None));
+        assert!(
+            made.verdict
+                .sentence
+                .starts_with("the database behind the replicas is the limit, not the replicas: "),
+            "{}",
+            made.verdict.sentence
+        );
+        assert!(made.next[0].contains("enlarge it"), "{:?}", made.next);
+    }
+    // Four calls at a time add up to more than the call; what it refuses at once is no time of an edge.
+    let beside = [low.clone(), with(failing(160.0, Some(0.1), Some(0.29)), 1.1)];
+    assert!(!is_elsewhere(&beside, (150.0, 160.0), &known));
+    let sheds = StageRecord {
+        judged: StageJudged::Failed {
+            why: "5.00 % of the requests failed".to_owned(),
+            limit: "errors".to_owned(),
+        },
+        ..failing(160.0, Some(0.1), Some(0.02))
+    };
+    assert!(!is_elsewhere(&[low.clone(), sheds], (150.0, 160.0), &known));
+    // It answers as quickly as ever: the server waits for something of its own.
+    let own = [low, with(failing(160.0, Some(0.1), Some(0.29)), 0.02)];
+    assert!(!is_elsewhere(&own, (150.0, 160.0), &known));
+    assert_eq!(of(&FOUND, &own, &known).bracket.unwrap().limit, "waiting");
+}
+
+/// A gateway that refuses the rest: its failures are beyond the latency, too.
+#[test]
+fn what_is_refused_is_no_wait() {
+    let known = Known {
+        cpus: Some(1.0),
+        ..known()
+    };
+    let refused = StageRecord {
+        judged: StageJudged::Failed {
+            why: "5.00 % of the requests failed".to_owned(),
+            limit: "errors".to_owned(),
+        },
+        ..failing(160.0, Some(0.2), Some(0.02))
+    };
+    let bracket = of(&FOUND, &[passing(0.021, Some(0.02)), refused], &known)
+        .bracket
+        .unwrap();
+    assert_eq!(bracket.limit, "errors");
+    assert!(bracket.binding.starts_with("errors of at most"), "{}", bracket.binding);
+}
+
+/// A pool of threads that is full, or a processor that is, keeps calls waiting before the clock of a handler: that is no edge.
+#[test]
+fn a_queue_before_the_handlers_may_be_the_servers_own() {
+    let stages = [passing(0.021, Some(0.02)), failing(160.0, Some(0.1), Some(0.02))];
+    let cpus = Some(1.0);
+    let edge = Known { cpus, ..known() };
+    assert!(is_elsewhere(&stages, (150.0, 160.0), &edge));
+    let threads = Known {
+        handler_clocks: true,
+        ..edge
+    };
+    // The built-in service shares its processors with the generator, and there is no edge before it.
+    let shared = Known {
+        cpus: Some(2.0),
+        shared: true,
+        ..known()
+    };
+    for (known, words) in [
+        (threads, "own queue before its handlers"),
+        (known(), "--cpu would tell"),
+        (shared, "--cpu would tell"),
+    ] {
+        let bracket = of(&FOUND, &stages, &known).bracket.unwrap();
+        assert_eq!(bracket.limit, "unknown");
+        assert!(bracket.because.contains(words), "{}", bracket.because);
     }
 }
 

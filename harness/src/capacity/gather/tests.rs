@@ -137,6 +137,107 @@ fn brackets_of_several_numbers_of_replicas_are_kept_apart() {
     assert_eq!((gathered.replicas, gathered.measured.unwrap().passed), (1, 145.0));
 }
 
+/// Two that carry what one does share what limits: the rate of one says nothing of eight.
+#[test]
+fn where_replicas_share_something_each_of_more_counts() {
+    let (one, two) = (capacity(1, 145.0, 156.0), capacity(2, 178.0, 186.0));
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((gathered.replicas, measured.passed), (2, 89.0));
+    assert_eq!(measured.from, ["2", "1"]);
+    let sharing = measured.sharing.unwrap();
+    assert_eq!((sharing.at, sharing.most), (2, 2));
+    // 2 x 150.4 / 182.0 - 1.
+    assert!((sharing.sigma() - 0.653).abs() < 0.01, "{sharing:?}");
+    assert!(
+        gathered.caveats[0].text.starts_with("replicas share something"),
+        "{:?}",
+        gathered.caveats
+    );
+
+    // Read again as a run of its own, it knows that still.
+    let mut again = one.clone();
+    (again.replicas, again.bracket) = (2, None);
+    again.measured = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None)
+        .unwrap()
+        .measured;
+    let read = gather(&[("3", Run::Capacity(&again))], None, None).unwrap();
+    assert_eq!(read.measured.unwrap().sharing, Some(sharing));
+
+    // What is not evident is not told.
+    let two = capacity(2, 285.0, 300.0);
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    let loss = gathered.measured.unwrap().sharing.unwrap().loss.unwrap();
+    assert!(loss.sigma == 0.0 && loss.most > 0.09, "{loss:?}");
+    assert!(gathered.caveats.is_empty(), "{:?}", gathered.caveats);
+    // Of one number of replicas nothing is known.
+    let gathered = gather(&[("1", Run::Capacity(&one))], None, None).unwrap();
+    assert_eq!(gathered.measured.unwrap().sharing.unwrap().loss, None);
+    // Two that carry less than one.
+    let two = capacity(2, 100.0, 110.0);
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    assert!(
+        gathered.caveats[0]
+            .text
+            .starts_with("more replicas carry less: 2 carry 110/s"),
+        "{:?}",
+        gathered.caveats
+    );
+    // A load run on nobody knows how many of them is not held against them; on two of them it is.
+    let missed = load(70.0, 90_000_000);
+    let runs = [
+        ("1", Run::Capacity(&one)),
+        ("2", Run::Capacity(&two)),
+        ("l", Run::Load(&missed)),
+    ];
+    assert_eq!(gather(&runs, None, None).unwrap().caveats.len(), 1);
+    assert_eq!(gather(&runs, None, Some(2)).unwrap().caveats.len(), 2);
+}
+
+/// What a database takes bounds them all, however many there are.
+#[test]
+fn what_was_full_beside_the_replicas_is_a_ceiling() {
+    let (one, mut two) = (capacity(1, 145.0, 156.0), capacity(2, 200.0, 204.0));
+    two.measured = None;
+    let bracket = two.bracket.as_mut().unwrap();
+    bracket.limit = "database".to_owned();
+    let gathered = gather(&[("1", Run::Capacity(&one)), ("2", Run::Capacity(&two))], None, None).unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((measured.passed, measured.ceiling), (145.0, Some(200.0)));
+    assert!(measured.from.contains(&"2".to_owned()));
+    // A load run says nothing of it.
+    let (low, high) = (load(100.0, 40_000_000), load(120.0, 90_000_000));
+    let runs = [
+        ("2", Run::Capacity(&two)),
+        ("a", Run::Load(&low)),
+        ("b", Run::Load(&high)),
+    ];
+    let loaded = gather(&runs, None, Some(2)).unwrap().measured.unwrap();
+    assert_eq!((loaded.passed, loaded.ceiling), (50.0, Some(200.0)));
+    assert_eq!(loaded.from, ["a", "b", "2"]);
+    assert!(
+        gathered.caveats[0].text.contains("by 2 the database takes 200/s"),
+        "{:?}",
+        gathered.caveats
+    );
+}
+
+/// The rate that passed is the busiest replica's: of one that had half more than its share it says less.
+#[test]
+fn runs_are_compared_by_what_each_replica_carries() {
+    let (mut skewed, even) = (capacity(1, 150.0, 165.0), capacity(1, 120.0, 125.0));
+    skewed.measured.as_mut().unwrap().skew = 1.5;
+    let gathered = gather(
+        &[("a", Run::Capacity(&even)), ("b", Run::Capacity(&skewed))],
+        None,
+        None,
+    )
+    .unwrap();
+    let measured = gathered.measured.unwrap();
+    assert_eq!((measured.passed, measured.skew), (150.0, 1.5));
+    assert!((measured.failed.unwrap() - 187.5).abs() < 1e-9);
+}
+
 #[test]
 fn other_objectives_are_not_mixed() {
     let (a, mut b) = (capacity(1, 145.0, 156.0), capacity(2, 300.0, 312.0));

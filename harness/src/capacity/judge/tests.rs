@@ -33,6 +33,7 @@ pub fn stage() -> StageRecord {
         server_cpus: None,
         server_memory: None,
         server_s: None,
+        database_s: None,
         generator_busy: 0.1,
         judged: StageJudged::Measured,
     }
@@ -201,6 +202,153 @@ fn slots_that_run_out_are_not_the_capacity_of_the_target() {
             ..late.clone()
         };
         assert_eq!(at(objective, &fine, &quick).0, "passed");
+    }
+}
+
+/// 400/s on four workers of 20 ms: 800 slots fill up with calls that wait in the target.
+#[test]
+fn a_queue_that_fills_every_slot_is_the_target() {
+    let errors = ObjectiveRecord {
+        latency: Vec::new(),
+        errors: Some(0.01),
+    };
+    let loose = ObjectiveRecord {
+        latency: vec![(0.99, 30_000_000_000)],
+        errors: Some(0.01),
+    };
+    let strained = Signs {
+        service: vec![4_100_000_000],
+        usual_s: Some(0.021),
+        warm_up_s: 2.0,
+        ..signs()
+    };
+    let full = StageRecord {
+        scheduled: 4000,
+        sent: 2900,
+        succeeded: 2900,
+        failed: 1100,
+        beyond: vec![0, 0],
+        throughput: 200.0,
+        service_s: Some(3.9),
+        slot_wait: 0.4,
+        ..stage()
+    };
+    let late = StageRecord {
+        sent: 4000,
+        succeeded: 4000,
+        failed: 0,
+        ..full.clone()
+    };
+    for objective in [&errors, &loose] {
+        for stage in [&full, &late] {
+            assert_eq!(at(objective, stage, &strained), ("failed", "backlog".to_owned()));
+            // A generator without a moment to spare reads answers late: the longer calls may be its own doing.
+            let busy = StageRecord {
+                generator_busy: 0.9,
+                ..stage.clone()
+            };
+            assert_eq!(at(objective, &busy, &strained).0, "void", "{objective:?}");
+            // As long as ever: slots are what is missing.
+            let far = Signs {
+                usual_s: Some(3.8),
+                ..strained.clone()
+            };
+            assert_eq!(at(objective, stage, &far), ("void", "connections".to_owned()));
+        }
+    }
+    // What waited for a slot while the target was full is not in its service time, and no more slots would have helped.
+    let slow = Signs {
+        service: vec![150_000_000],
+        usual_s: Some(0.01),
+        ..signs()
+    };
+    let waited = |service: f64| StageRecord {
+        slot_wait: 0.3,
+        service_s: Some(service),
+        ..self::slow()
+    };
+    assert_eq!(of(&waited(0.11), &slow), ("failed", "latency".to_owned()));
+    // Five times as long: more slots might carry a fifth more.
+    assert_eq!(of(&waited(0.05), &slow), ("void", "connections".to_owned()));
+}
+
+/// A generator without a moment to spare reads answers after their time-out: that is no failure of the target.
+#[test]
+fn time_outs_of_a_busy_generator_are_void() {
+    let out = StageRecord {
+        succeeded: 900,
+        failed: 100,
+        beyond: vec![100, 100],
+        generator_busy: 0.97,
+        ..stage()
+    };
+    for tripped in [false, true] {
+        let signs = Signs { tripped, ..signs() };
+        assert_eq!(of(&out, &signs), ("void", "generator".to_owned()));
+    }
+    // What holds, holds.
+    let held = StageRecord {
+        generator_busy: 0.97,
+        ..stage()
+    };
+    assert_eq!(of(&held, &signs()).0, "passed");
+}
+
+/// At the first rate: calls are too slow, whatever was not sent.
+#[test]
+fn a_slow_target_is_slow_where_slots_run_out_too() {
+    let slow = StageRecord {
+        sent: 950,
+        succeeded: 950,
+        failed: 50,
+        beyond: vec![900, 50],
+        slot_wait: 0.3,
+        ..stage()
+    };
+    assert_eq!(of(&slow, &signs()), ("failed", "latency".to_owned()));
+}
+
+/// A call of 4 s, a warm-up of 2 s, 100/s for 10 s: 800 are answered in the time, and no queue grows.
+#[test]
+fn calls_longer_than_the_warm_up_are_no_queue() {
+    let objective = ObjectiveRecord {
+        latency: vec![(0.99, 6_000_000_000)],
+        errors: None,
+    };
+    let signs = Signs {
+        service: vec![4_200_000_000],
+        warm_up_s: 2.0,
+        least_s: 3.95,
+        ..signs()
+    };
+    let long = StageRecord {
+        beyond: vec![0],
+        throughput: 80.0,
+        service_s: Some(4.0),
+        ..stage()
+    };
+    assert_eq!(at(&objective, &long, &signs).0, "passed");
+    // A queue that grows from the first moment on, at so many times what the target can do: what waits makes calls longer, and is told
+    // all the same.
+    for over in [1.2, 2.0, 3.0, 4.0, 6.0, 8.0, 20.0] {
+        let grows = StageRecord {
+            throughput: 100.0 / over,
+            service_s: Some((over - 1.0) * 7.0),
+            ..long.clone()
+        };
+        let signs = Signs {
+            least_s: (over - 1.0) * 2.0,
+            ..signs.clone()
+        };
+        let loose = ObjectiveRecord {
+            latency: Vec::new(),
+            errors: Some(0.01),
+        };
+        assert_eq!(
+            at(&loose, &grows, &signs),
+            ("failed", "backlog".to_owned()),
+            "{over} times"
+        );
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn grace(measured: &Measured) -> Option<u32> {
 }
 
 /// Assignments of a `.bicepparam` file.
-pub(super) fn bicep(limits: Limits, size: Option<Size>) -> String {
+pub(super) fn bicep(limits: Limits, size: Option<Size>, measured: &Measured) -> String {
     let mut lines = vec![
         format!("param minReplicas = {}", limits.min),
         format!("param maxReplicas = {}", limits.max),
@@ -127,6 +127,9 @@ pub(super) fn bicep(limits: Limits, size: Option<Size>) -> String {
     if let Some(size) = size {
         lines.push(format!("param cpu = '{}'", size.cpu));
         lines.push(format!("param memory = '{}'", gibibytes(size)));
+    }
+    if let Some(grace) = grace(measured) {
+        lines.push(format!("param gracePeriod = {grace}"));
     }
     lines.join("\n")
 }

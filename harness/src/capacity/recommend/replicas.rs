@@ -32,6 +32,43 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
         });
     }
     let (low, high) = ground.rates();
+    let peak = ground.ask.burst * ground.ask.peak;
+    let headroom = ground.ask.headroom;
+    if let Some(ceiling) = ground.measured.ceiling.filter(|ceiling| peak > headroom * ceiling) {
+        return Err(RecommendError::TooLittle {
+            why: format!(
+                "the edge or the database takes {} requests a second with the headroom, whatever the number of replicas, and the peak with \
+                 its burst is {}",
+                rate(headroom * ceiling),
+                rate(peak)
+            ),
+            next: "enlarge what was full beside the replicas, then run `stocktake capacity` again".to_owned(),
+        });
+    }
+    if ground.sharing().replicas(peak / ground.planned(low)).is_none() {
+        let sharing = ground.sharing();
+        // Where two carry no more than one, or less, what fewer carry is not said by the law.
+        let (who, carried) = match sharing.sigma() >= 1.0 {
+            true => (
+                format!("{} and more of them carry no more than", sharing.at),
+                ground.carried(sharing.at),
+            ),
+            false => (
+                "however many there are, they carry no more than".to_owned(),
+                ground.carried(u32::MAX),
+            ),
+        };
+        return Err(RecommendError::TooLittle {
+            why: format!(
+                "replicas share something, such as a database, a lock or the edge: {who} {} requests a second with the headroom, and the peak \
+                 with its burst is {}",
+                rate(headroom * carried),
+                rate(peak)
+            ),
+            next: "find what replicas share and what it sustains, enlarge it, then run `stocktake capacity` again with one replica and with two"
+                .to_owned(),
+        });
+    }
     let at = |rate: f64| {
         let min = most(floors(ground, rate));
         let needed = most(needs(ground, rate, min.replicas));
@@ -41,6 +78,9 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
     let (min, needed, most) = at(low);
     let (min_best, needed_best, _) = at(high);
     let wanted = needed.replicas;
+    // With the most that the brackets let replicas lose to each other.
+    let worst = ground.sharing().at_worst().replicas(peak / ground.planned(low));
+    let worst = worst.map_or(wanted.min(most), |replicas| whole(replicas).min(most));
     let capped = cap.filter(|cap| cap.replicas < wanted);
     let max = wanted.min(most);
     let least = min.replicas.min(max);
@@ -70,7 +110,7 @@ pub(super) fn replicas(ground: &Ground<'_>) -> Result<Replicas, RecommendError> 
         ground.number(
             Subject::MaxReplicas,
             f64::from(max),
-            (f64::from(needed_best.replicas.min(most)), f64::from(max)),
+            (f64::from(needed_best.replicas.min(most)), f64::from(max.max(worst))),
             limiting(needed, capped.as_ref()),
         ),
     ];
@@ -95,8 +135,13 @@ fn most(candidates: Vec<Candidate>) -> Candidate {
         .fold(first, |most, one| if one.replicas > most.replicas { one } else { most })
 }
 
-/// A number of replicas, rounded up; a rounding error of a double asks for none more.
-fn up(replicas: f64) -> u32 {
+/// As many replicas as carry so many times what one was measured to carry, rounded up; a rounding error of a double asks for none more.
+fn up(ground: &Ground<'_>, times: f64) -> u32 {
+    let replicas = ground.sharing().replicas(times).unwrap_or(f64::INFINITY);
+    whole(replicas)
+}
+
+fn whole(replicas: f64) -> u32 {
     (replicas * (1.0 - 1e-9)).ceil() as u32
 }
 
@@ -114,9 +159,9 @@ fn floors(ground: &Ground<'_>, passed: f64) -> Vec<Candidate> {
     if let Some(base) = ask.base {
         let planned = ground.planned(passed);
         floors.push(Candidate {
-            replicas: up(base / planned),
+            replicas: up(ground, base / planned),
             binding: "the base rate",
-            because: format!("ceil({} / {})", rate(base), rate(planned)),
+            because: format!("ceil({} / {}){}", rate(base), rate(planned), ground.loss()),
             changes: "another base rate, headroom or capacity of a replica",
         });
         let limit = ground.limit_of(passed);
@@ -124,15 +169,16 @@ fn floors(ground: &Ground<'_>, passed: f64) -> Vec<Candidate> {
         let react = REACT_S + ground.start_s();
         // Backlog (jump - n R) t at most what is served within the patience, n R p.
         floors.push(Candidate {
-            replicas: up(jump * react / (limit * (react + ask.patience_s))),
+            replicas: up(ground, jump * react / (limit * (react + ask.patience_s))),
             binding: "a burst, until more replicas serve",
             because: format!(
-                "the fewest n with ({} - n {}) x {} s at most n {} x {} s",
+                "the fewest n with ({} - n {}) x {} s at most n {} x {} s{}",
                 rate(jump),
                 rate(limit),
                 rate(react),
                 rate(limit),
-                rate(ask.patience_s)
+                rate(ask.patience_s),
+                ground.loss()
             ),
             changes: "another burst factor, patience or cold start",
         });
@@ -160,16 +206,22 @@ fn needs(ground: &Ground<'_>, passed: f64, min: u32) -> Vec<Candidate> {
     let ask = ground.ask;
     let (planned, limit) = (ground.planned(passed), ground.limit_of(passed));
     let mut needs = vec![Candidate {
-        replicas: up(ask.burst * ask.peak / planned),
+        replicas: up(ground, ask.burst * ask.peak / planned),
         binding: "the peak rate",
-        because: format!("ceil({} x {} / {})", rate(ask.burst), rate(ask.peak), rate(planned)),
+        because: format!(
+            "ceil({} x {} / {}){}",
+            rate(ask.burst),
+            rate(ask.peak),
+            rate(planned),
+            ground.loss()
+        ),
         changes: "another peak, burst factor, headroom or capacity of a replica",
     }];
     if ask.at_least > 1 {
         needs.push(Candidate {
-            replicas: up(ask.peak / limit).saturating_add(1),
+            replicas: up(ground, ask.peak / limit).saturating_add(1),
             binding: "the peak rate with a replica away",
-            because: format!("ceil({} / {}) + 1", rate(ask.peak), rate(limit)),
+            because: format!("ceil({} / {}){} + 1", rate(ask.peak), rate(limit), ground.loss()),
             changes: "another peak, or no need to bear it while a replica moves",
         });
     }

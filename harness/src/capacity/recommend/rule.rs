@@ -16,25 +16,38 @@ fn down(concurrency: f64) -> u32 {
     ((concurrency * (1.0 + 1e-9)).floor() as u32).max(1)
 }
 
-pub(super) fn rule(ground: &Ground<'_>) -> Rule {
+/// In words, where that is what a rule has.
+fn least(concurrency: f64) -> &'static str {
+    if concurrency < 1.0 { ", 1 at least" } else { "" }
+}
+
+/// For so many replicas at most: fewer carry no less each.
+pub(super) fn rule(ground: &Ground<'_>, max: u32) -> Rule {
     let measured = ground.measured;
     let (low, high) = ground.rates();
-    let by_rate = down(ground.planned(low));
+    let share = ground.sharing().share(max);
+    let planned = |rate: f64| down(ground.planned(rate) * share);
+    let by_rate = planned(low);
     let skewed = match measured.skew {
         skew if skew > 1.0 => format!(" / {}", rate(skew)),
         _ => String::new(),
+    };
+    let shared = match share {
+        1.0 => String::new(),
+        share => format!(" x {}, since {max} replicas share something", rate(share)),
     };
     let mut numbers = vec![
         ground.number(
             Subject::ConcurrencyRate,
             f64::from(by_rate),
-            (f64::from(by_rate), f64::from(down(ground.planned(high)))),
+            (f64::from(by_rate), f64::from(planned(high))),
             [
                 "what a replica sustains".to_owned(),
                 format!(
-                    "floor({} x {}{skewed}), in requests a second",
+                    "floor({} x {}{skewed}{shared}), in requests a second{}",
                     rate(ground.ask.headroom),
-                    rate(low)
+                    rate(low),
+                    least(ground.planned(low) * share)
                 ),
                 "another objective, headroom or size of a replica; the calibration run, if it shows calls in flight"
                     .to_owned(),
@@ -52,7 +65,12 @@ pub(super) fn rule(ground: &Ground<'_>) -> Rule {
             (f64::from(calls), f64::from(beyond)),
             [
                 "calls in flight at what a replica sustains".to_owned(),
-                format!("floor({} x {}{skewed})", rate(ground.ask.headroom), rate(measured.in_flight)),
+                format!(
+                    "floor({} x {}{skewed}){}",
+                    rate(ground.ask.headroom),
+                    rate(measured.in_flight),
+                    least(ground.planned(measured.in_flight))
+                ),
                 "another service time at the same rate; it counts only if the calibration run shows calls in flight".to_owned(),
             ],
         ));

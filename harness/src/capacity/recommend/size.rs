@@ -158,7 +158,8 @@ pub(super) fn priced(ground: &Ground<'_>, limits: Limits, known: &[Number]) -> (
     let month = prices.replica_month(size);
     let resting = prices.idle.of(size) * crate::capacity::prices::MONTH_S;
     let (low, high) = ground.rates();
-    let million = |rate: f64| prices.active.of(size) / ground.planned(rate) * 1e6 + prices.per_million;
+    let planned = |rate: f64| ground.planned(rate) * ground.sharing().share(limits.max);
+    let million = |rate: f64| prices.active.of(size) / planned(rate) * 1e6 + prices.per_million;
     let mut numbers = vec![
         of(Subject::CostIdle, Subject::MinReplicas, limits.min, resting),
         of(Subject::CostLeast, Subject::MinReplicas, limits.min, month),
@@ -172,7 +173,7 @@ pub(super) fn priced(ground: &Ground<'_>, limits: Limits, known: &[Number]) -> (
             format!("list prices of {}", prices.date),
             format!(
                 "a replica second / {} requests, and {} for requests from outside",
-                rate(ground.planned(low)),
+                rate(planned(low)),
                 prices.money(prices.per_million)
             ),
             "more capacity of a replica, or replicas that are nearer to their limit".to_owned(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::capacity::measured::Loss;
 
 fn measured() -> Measured {
     Measured {
@@ -82,6 +83,97 @@ fn every_number_follows_from_the_bracket() {
         told.bicep,
         told.calibration.steps.join("\n")
     ));
+}
+
+/// 400/s at a headroom of 0.65 of 100/s each: n / (1 + 0.1 (n - 1)) >= 6.15, so 15 replicas and not 7.
+#[test]
+fn replicas_that_share_something_have_to_be_more_or_are_never_enough() {
+    let of = |sigma: f64| Measured {
+        sharing: Some(Sharing {
+            at: 1,
+            most: 2,
+            loss: Some(Loss {
+                sigma,
+                most: sigma + 0.01,
+            }),
+        }),
+        ..measured()
+    };
+    let told = told(&of(0.1), &ask());
+    let max = number(&told, Subject::MaxReplicas);
+    assert_eq!((max.value, max.binding.as_str()), (15.0, "the peak rate"));
+    assert!(max.because.contains("replicas share something"), "{}", max.because);
+    // 15 x 65 / 2.4 >= 400 > 14 x 65 / 2.3; each is planned with 65 / 2.4.
+    assert_eq!(told.limits.concurrency, 27);
+    assert!((told.planned - 65.0 / 2.4).abs() < 1e-9);
+    // n / (1 + 0.11 (n - 1)) >= 6.15 from 17 on; 15 replicas of 100 carry 625, or 591.
+    assert_eq!(max.range.1, 17.0);
+    let warned = |told: &Recommendation, words: &str| told.warnings.iter().any(|one| one.text.contains(words));
+    let words =
+        "that 15 carry 625 requests a second is computed, extrapolated, and by the brackets it may be as little as 591";
+    assert!(warned(&told, words), "{:?}", told.warnings);
+    assert!((replica(&of(0.1), &ask()).rate_among(15) - 100.0 / 2.4).abs() < 1e-9);
+
+    let never = recommend(&of(0.5), &ask(), &Prices::embedded().unwrap()).unwrap_err();
+    let RecommendError::TooLittle { why, next } = never else {
+        panic!("{never:?}")
+    };
+    assert!(
+        why.contains("however many there are, they carry no more than 130 requests a second"),
+        "{why}"
+    );
+    let RecommendError::TooLittle { why, .. } = recommend(&of(1.0), &ask(), &Prices::embedded().unwrap()).unwrap_err()
+    else {
+        panic!("more carry no more")
+    };
+    assert!(
+        why.contains("1 and more of them carry no more than 65.0 requests a second"),
+        "{why}"
+    );
+    assert!(next.contains("what replicas share"), "{next}");
+
+    let alone = self::told(&measured(), &ask());
+    let words = "one replica was measured, and 7 are taken to carry as much each, extrapolated";
+    assert!(warned(&alone, words), "{:?}", alone.warnings);
+}
+
+/// What a database takes is no more with more replicas.
+#[test]
+fn a_peak_above_what_was_full_beside_the_replicas_has_no_answer() {
+    let bounded = Measured {
+        ceiling: Some(390.0),
+        ..measured()
+    };
+    let told = recommend(&bounded, &ask(), &Prices::embedded().unwrap()).unwrap_err();
+    assert!(
+        matches!(&told, RecommendError::TooLittle { why, .. } if why.contains("takes 254 requests a second with the headroom")),
+        "{told:?}"
+    );
+}
+
+/// Half a request a second: no rule of requests a second adds replicas in time.
+#[test]
+fn a_replica_below_the_smallest_concurrency_is_told() {
+    let slow = Measured {
+        passed: 0.8,
+        failed: Some(0.85),
+        in_flight: 1.2,
+        ..measured()
+    };
+    let ask = Ask {
+        peak: 10.0,
+        base: None,
+        ..ask()
+    };
+    let told = told(&slow, &ask);
+    assert_eq!(told.limits.concurrency, 1);
+    assert!(
+        told.warnings
+            .iter()
+            .any(|one| one.text.contains("a rule counts no less than 1")),
+        "{:?}",
+        told.warnings
+    );
 }
 
 #[test]
@@ -406,6 +498,7 @@ fn a_long_drain_asks_for_a_longer_grace() {
     };
     let told = told(&slow, &ask());
     assert!(told.az.ends_with("--termination-grace-period 60"), "{}", told.az);
+    assert!(told.bicep.ends_with("param gracePeriod = 60"), "{}", told.bicep);
 }
 
 /// A crowd comes faster than replicas do.

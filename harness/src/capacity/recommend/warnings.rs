@@ -11,11 +11,12 @@ const LOOKS: u32 = 3;
 
 /// What is set now, at the measured capacity.
 pub(super) fn today(ground: &Ground<'_>, current: Current) -> Today {
+    let max = current.limits.max;
     let seconds = super::replica(ground.measured, ground.ask).seconds;
     let readings = Reading::ALL.into_iter();
     Today {
         current,
-        sustains: f64::from(current.limits.max) * ground.limit_of(ground.measured.passed),
+        sustains: ground.carried(max),
         saturates: readings
             .filter_map(|reading| saturation(current.limits, reading, seconds))
             .collect(),
@@ -37,7 +38,6 @@ pub(super) fn warnings(
         });
     };
     let (ask, measured) = (ground.ask, ground.measured);
-    let limit = ground.limit_of(measured.passed);
     if ask.in_memory {
         warn(
             "replicas keep their state in memory: a second one answers with other data, and a restart loses all of it"
@@ -46,11 +46,19 @@ pub(super) fn warnings(
         );
     }
     if limits.max < needed {
+        let bear = ask.headroom * ground.carried(limits.max);
+        let short = if bear < ask.burst * ask.peak {
+            format!(
+                ": with the headroom they bear {} requests a second, and the peak with its burst is {}",
+                rate(bear),
+                rate(ask.burst * ask.peak)
+            )
+        } else {
+            String::new()
+        };
         let text = format!(
-            "{} are too few: they sustain {} requests a second, and the peak with its burst is {}",
+            "{} are too few, {needed} are asked for{short}",
             plural(u64::from(limits.max), "replica", "replicas"),
-            rate(f64::from(limits.max) * limit),
-            rate(ask.burst * ask.peak)
         );
         warn(
             text,
@@ -80,7 +88,7 @@ pub(super) fn warnings(
     if measured.cold_start_s.is_none() {
         warn(
             format!("the cold start was not measured; {ASSUMED_START_S} s are taken, which third parties saw"),
-            "measure it: `stocktake capacity` with a command that starts the server",
+            "time the first answer of a service at rest (`stocktake doctor --cold-start 60s`) and give it as --replica-start",
         );
     }
     if ask.base.is_none() {
@@ -129,7 +137,21 @@ pub(super) fn warnings(
             "measure again with a server of that size",
         );
     }
-    if f64::from(limits.max) * limit <= ask.burst * ask.peak && limits.max >= needed {
+    if let Some((text, remedy)) = unmeasured(ground, limits.max) {
+        warn(text, remedy);
+    }
+    let least = ground.planned(measured.passed) * ground.sharing().share(limits.max);
+    if least < 1.0 {
+        let text = format!(
+            "a replica is planned with {} requests a second, and a rule counts no less than 1: the scaler asks for fewer replicas than it takes",
+            rate(least)
+        );
+        warn(
+            text,
+            "set min replicas as high as max replicas, or scale by a rule of another kind",
+        );
+    }
+    if ground.carried(limits.max) <= ask.burst * ask.peak && limits.max >= needed {
         warn(
             "a backlog at the peak never drains, since nothing is left over".to_owned(),
             "plan with less of what a replica sustains",
@@ -152,9 +174,44 @@ pub(super) fn warnings(
         warn(text, &format!("set a grace period of {grace} s"));
     }
     if let Some(today) = today {
-        compared(ask.peak, today, &mut warn);
+        compared(ask.burst * ask.peak, today, &mut warn);
     }
     warnings
+}
+
+/// More replicas than were ever measured together: what is taken for granted, and what to run.
+fn unmeasured(ground: &Ground<'_>, max: u32) -> Option<(String, &'static str)> {
+    let sharing = ground.sharing();
+    if max <= sharing.most {
+        return None;
+    }
+    let far = if max > 2 * sharing.most { ", extrapolated" } else { "" };
+    match sharing.loss {
+        None => Some((
+            format!(
+                "{} measured, and {max} are taken to carry as much each{far}: where they share a database, a lock or an edge they do not",
+                match sharing.most {
+                    1 => "one replica was".to_owned(),
+                    most => format!("{most} replicas were"),
+                }
+            ),
+            "`stocktake capacity` with another number of replicas, then both by --from RUN1,RUN2 with the same question",
+        )),
+        Some(loss) if loss.most > 0.0 || !far.is_empty() => {
+            let all = f64::from(max) * ground.limit_of(ground.measured.passed);
+            Some((
+                format!(
+                    "no more than {} replicas were measured: that {max} carry {} requests a second is computed{far}, and by the brackets it \
+                     may be as little as {}",
+                    sharing.most,
+                    rate(ground.carried(max)),
+                    rate(all * sharing.at_worst().share(max))
+                ),
+                "`stocktake capacity` with more replicas, and longer by --confirm, then all runs by --from with the same question",
+            ))
+        }
+        Some(_) => None,
+    }
 }
 
 /// What is set now, and does not fit.
@@ -162,7 +219,7 @@ fn compared(peak: f64, today: &Today, warn: &mut impl FnMut(String, &str)) {
     let max = today.current.limits.max;
     if today.sustains < peak {
         let text = format!(
-            "what is set now, max {max}, sustains {} requests a second, less than the peak of {}",
+            "what is set now, max {max}, sustains {} requests a second, less than the peak with its burst, {}",
             rate(today.sustains),
             rate(peak)
         );

@@ -5,6 +5,7 @@
 //! request whose caller gives up before that is counted as failed when it arrives, and takes no service. Below c nothing waits:
 //! what waits by chance at or below c is inside the objective for which c was measured.
 
+use crate::capacity::measured::Sharing;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -15,8 +16,14 @@ const NOTHING: f64 = 1e-3;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replica {
-    /// Requests that it serves a second, the skew of the balancer taken off.
+    /// Requests that it serves a second, the skew of the balancer taken off, with as many beside it as were measured.
     pub rate: f64,
+    /// What replicas lose to each other, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+    /// Requests a second that all of them together serve at most, where something else was full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
     /// Seconds that a request is in flight where none waits.
     pub seconds: f64,
     /// Seconds from its start until it serves.
@@ -25,6 +32,14 @@ pub struct Replica {
     pub patience_s: f64,
     /// Seconds that it has to end what it began.
     pub grace_s: f64,
+}
+
+impl Replica {
+    /// What each of so many that serve does.
+    pub fn rate_among(&self, serving: u32) -> f64 {
+        let each = self.rate * self.sharing.map_or(1.0, |sharing| sharing.share(serving));
+        each.min(self.ceiling.unwrap_or(f64::INFINITY) / f64::from(serving.max(1)))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -148,8 +163,10 @@ impl Fleet {
             self.release(at, ready, &mut flow);
         }
         let share = if ready > 0 { arrived / f64::from(ready) } else { 0.0 };
+        let serving = self.cohorts.iter().filter(|cohort| cohort.ready <= at);
+        let each = self.replica.rate_among(serving.map(|cohort| cohort.replicas).sum());
         for cohort in &mut self.cohorts {
-            let rate = f64::from(cohort.replicas) * self.replica.rate;
+            let rate = f64::from(cohort.replicas) * each;
             let arriving = if cohort.takes(at) {
                 share * f64::from(cohort.replicas)
             } else {
@@ -194,7 +211,7 @@ impl Fleet {
 
     /// Somebody is there: what waited at the edge is shared out, as far as its callers still wait.
     fn release(&mut self, at: f64, ready: u32, flow: &mut Flow) {
-        let rate = f64::from(ready) * self.replica.rate;
+        let rate = f64::from(ready) * self.replica.rate_among(ready);
         let mut before = 0.0;
         for (then, amount) in std::mem::take(&mut self.held) {
             let wait = at - then + before / rate;

@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
     }
 
     fn watch(&mut self, at: f64, ready: u32, rate: f64, waiting: f64) {
-        let sustained = f64::from(ready) * self.deployment.replica.rate;
+        let sustained = f64::from(ready) * self.deployment.replica.rate_among(ready);
         if rate > sustained * (1.0 + 1e-9) || waiting > 0.5 {
             self.over.push(at);
         }

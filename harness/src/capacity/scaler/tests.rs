@@ -18,6 +18,8 @@ const POST: Limits = Limits {
 
 const REPLICA: Replica = Replica {
     rate: 100.0,
+    sharing: None,
+    ceiling: None,
     seconds: 0.02,
     start_s: 20.0,
     patience_s: 1000.0,

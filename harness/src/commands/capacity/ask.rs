@@ -20,6 +20,9 @@ pub struct Question {
     ask: Option<Ask>,
     play: Play,
     prices: Prices,
+    /// Figures of the deployment that stand above what was measured: start and end of a replica, seconds.
+    start_s: Option<f64>,
+    drain_s: Option<f64>,
 }
 
 impl Question {
@@ -65,7 +68,20 @@ impl Question {
             traffic,
             maxes: of.compare_max.clone(),
         };
-        Ok(Question { ask, play, prices })
+        let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
+        Ok(Question {
+            ask,
+            play,
+            prices,
+            start_s: seconds(of.replica_start),
+            drain_s: seconds(of.replica_drain),
+        })
+    }
+
+    /// Figures of the deployment stand above what was measured.
+    pub fn tell(&self, measured: &mut Measured) {
+        measured.cold_start_s = self.start_s.or(measured.cold_start_s);
+        measured.drain_s = self.drain_s.or(measured.drain_s);
     }
 
     /// Whether a recommendation is asked for.
@@ -114,15 +130,22 @@ fn size(args: &CapacityArgs) -> Result<Option<Size>, Refusal> {
         (None, Some(_)) => Err(Refusal::input(
             "--memory is the GiB of a replica: give its processors too, with --cpu",
         )),
+        // As the Consumption plan has it.
+        (Some(cpu), None) if cpu <= LARGEST => Ok(Some(Size { cpu, memory: 2.0 * cpu })),
         (_, None) => Ok(None),
     }
 }
+
+/// Processors of the largest replica of that plan.
+const LARGEST: f64 = 4.0;
 
 /// An option that says nothing without a peak.
 fn needless(of: &QuestionArgs) -> Option<&'static str> {
     [
         (of.base_rate.is_some(), "--base-rate"),
         (of.peak_streams.is_some(), "--peak-streams"),
+        (of.replica_start.is_some(), "--replica-start"),
+        (of.replica_drain.is_some(), "--replica-drain"),
         (of.database.is_some(), "--database"),
         (of.cores.is_some(), "--cores"),
         (of.budget.is_some(), "--budget"),

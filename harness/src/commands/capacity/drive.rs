@@ -210,6 +210,7 @@ impl Driver {
                 .map(|cpu| cpu.as_secs_f64() / elapsed),
             server_memory: None,
             server_s: None,
+            database_s: None,
             generator_busy: busy(&played.ends),
             judged: StageJudged::Measured,
         };
@@ -220,6 +221,9 @@ impl Driver {
             tripped: played.tripped,
             lost: all.outcomes.get(&Outcome::Lost).copied().unwrap_or_default(),
             replicas: None,
+            warm_up_s: warm_up.as_secs_f64(),
+            least_s: at(0.01).unwrap_or_default() as f64 / 1e9,
+            usual_s: None,
         };
         Ok((stage, signs))
     }

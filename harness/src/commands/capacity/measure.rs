@@ -16,7 +16,7 @@ use std::{
 };
 use stocktake::{
     capacity::{
-        conclude::Cut,
+        conclude::{self, Cut, Known},
         judge,
         record::{Phase, ScalabilityRecord, StageJudged, StageRecord},
         search::{End, Judged, Next, Search, Seen, Why, least},
@@ -44,6 +44,17 @@ fn long_enough(asked: Duration, allowed: &[f64], rate: f64) -> Duration {
     asked.max(seconds(least(allowed) / rate).min(longest))
 }
 
+/// What does not count before a stage: a fifth of it, and twice what a call usually takes (no more than the stage), so that as many
+/// are in flight at its begin as at its end.
+fn long_before(length: Duration, asked: Asked, usual: Option<f64>) -> Duration {
+    let calls = usual.map_or(Duration::ZERO, |usual| seconds(2.0 * usual)).min(length);
+    let room = match asked {
+        Asked::Rate(rate) => seconds(MOST_REQUESTS / rate).saturating_sub(length),
+        Asked::Calls(_) => Duration::MAX,
+    };
+    warm_up(length).max(calls.min(room))
+}
+
 fn seconds(length: f64) -> Duration {
     Duration::try_from_secs_f64(length).unwrap_or(Duration::MAX)
 }
@@ -57,6 +68,8 @@ pub struct Run<'a> {
     pub signalled: tokio::sync::watch::Receiver<Option<Exit>>,
     pub show: &'a mut Show,
     pub stages: Vec<StageRecord>,
+    /// Of the target, before it is measured.
+    pub known: Known,
     pub cut: Option<Cut>,
     /// Away while a stage is played.
     pub driver: Option<Driver>,
@@ -66,14 +79,23 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Plays what the search asks for, until there is an end or something cuts it short.
+    /// Plays what the search asks for, until there is an end or something cuts it short. Where something else than the replicas is
+    /// the limit there is nothing to confirm.
     pub async fn search(&mut self, search: &mut Search) -> Result<Option<End>, Refusal> {
         let allowed = judge::allowed(self.objective);
+        let mut looked = false;
         loop {
             let (rate, why) = match search.next() {
                 Next::End(end) => return Ok(Some(end)),
                 Next::Play(rate, why) => (rate, why),
             };
+            if let (Why::Confirm, false, (Some(passed), Some(failed))) = (why, looked, search.known()) {
+                looked = true;
+                if conclude::is_elsewhere(&self.stages, (passed, failed), &self.known) {
+                    search.leave();
+                    continue;
+                }
+            }
             let (phase, length) = match why {
                 Why::Explore => (Phase::Explore, long_enough(self.args.stage, &allowed, rate)),
                 Why::Bisect => (Phase::Bisect, long_enough(self.args.stage, &allowed, rate)),
@@ -102,7 +124,8 @@ impl Run<'_> {
         tokio::time::sleep(self.args.pause).await;
         let before = Instant::now();
         self.watch.since().await;
-        let (driver, played) = drive::play(driver, phase, asked, (length, warm_up(length)), self.stop.clone()).await?;
+        let warm_up = long_before(length, asked, judge::usual(&self.stages));
+        let (driver, played) = drive::play(driver, phase, asked, (length, warm_up), self.stop.clone()).await?;
         self.driver = Some(driver);
         let between = self.watch.since().await;
         let seconds = before.elapsed().as_secs_f64();
@@ -121,6 +144,7 @@ impl Run<'_> {
         self.stop.store(false, Ordering::Relaxed);
         stage.server_memory = between.memory;
         stage.server_s = between.call_s;
+        stage.database_s = between.database_s;
         if let Some(cpu) = between.cpu_s
             && stage.server_cpu_s.is_none()
         {
@@ -138,6 +162,7 @@ impl Run<'_> {
         }
         if let Asked::Rate(_) = asked {
             signs.replicas = self.watch.changed().await;
+            signs.usual_s = judge::usual(&self.stages);
             stage.judged = judge::judge(&stage, self.objective, &signs);
         } else if stage.generator_busy > judge::BUSY {
             stage.judged = StageJudged::Void {
@@ -215,5 +240,19 @@ mod tests {
         let many = long_enough(asked, &[1e-9], 1e6);
         assert!(many.as_secs_f64() * 1e6 * 1.2 <= MOST_REQUESTS * 1.001, "{many:?}");
         assert_eq!(long_enough(asked, &[1e-9], 1e7), asked);
+    }
+
+    #[test]
+    fn what_does_not_count_is_longer_than_a_call() {
+        let ten = Duration::from_secs(10);
+        let of = |usual, asked| long_before(ten, asked, usual).as_secs_f64();
+        let rate = Asked::Rate(100.0);
+        assert_eq!(
+            [None, Some(0.02), Some(1.5), Some(7.0)].map(|usual| of(usual, rate)),
+            [2.0, 2.0, 3.0, 10.0]
+        );
+        assert_eq!(of(Some(1.5), Asked::Calls(1)), 3.0);
+        // So many requests that there is room for nothing but the fifth.
+        assert_eq!(of(Some(1.5), Asked::Rate(MOST_REQUESTS / 12.0)), 2.0);
     }
 }

@@ -52,7 +52,10 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
         next,
         replicas,
     } = gathered;
-    let prediction = args.predict.map(|replicas| growth::predict(&brackets, replicas));
+    let ceiling = measured.as_ref().and_then(|measured| measured.ceiling);
+    let prediction = args
+        .predict
+        .map(|replicas| growth::predict(&brackets, replicas, ceiling));
     let verdict = match (&measured, &prediction) {
         (_, Some(prediction)) if prediction.rate.is_none() => CapacityVerdict {
             result: CapacityResult::Inconclusive,
@@ -68,11 +71,16 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
             result: CapacityResult::Found,
             exit_code: Exit::Passed.code().into(),
             ..none(&format!(
-                "one replica sustains {}{}, from {} stored {}",
-                numbers::per_second(measured.passed),
+                "{} {}{}, from {} stored {}",
+                match measured.sharing.map_or(1, |sharing| sharing.at) {
+                    1 => "one replica sustains".to_owned(),
+                    several => format!("each of {several} replicas sustains"),
+                },
+                // What the busiest carried, its skew taken off.
+                numbers::per_second(measured.passed / measured.skew.max(1.0)),
                 measured
                     .failed
-                    .map(|failed| format!(" to {}", numbers::per_second(failed)))
+                    .map(|failed| format!(" to {}", numbers::per_second(failed / measured.skew.max(1.0))))
                     .unwrap_or_default(),
                 measured.from.len(),
                 if measured.from.len() == 1 { "run" } else { "runs" }

@@ -53,6 +53,8 @@ pub struct Watch {
     /// Before the first stage.
     first: Vec<Metrics>,
     last: Vec<Metrics>,
+    /// A replica whose counters went back since the last time.
+    restarted: Option<usize>,
 }
 
 impl Watch {
@@ -75,6 +77,7 @@ impl Watch {
             urls,
             first: Vec::new(),
             last: Vec::new(),
+            restarted: None,
         };
         watch.ids = watch
             .ask(|heard| heard.asked >= ASK.max(EACH * heard.ids.len()))
@@ -92,7 +95,13 @@ impl Watch {
     }
 
     /// Who answers now and did not at the begin, or did and does no more, in words.
-    pub async fn changed(&self) -> Option<String> {
+    pub async fn changed(&mut self) -> Option<String> {
+        if let Some(url) = self.restarted.take().and_then(|at| self.urls.get(at)) {
+            return Some(format!(
+                "the counters of {} went back: that replica was started anew, or several answer there",
+                visible(url)
+            ));
+        }
         if self.ids.is_empty() {
             return None;
         }
@@ -109,6 +118,7 @@ impl Watch {
             return Between::default();
         };
         let between = metrics::between(&self.last, &now);
+        self.restarted = self.restarted.or(metrics::restarted(&self.last, &now));
         self.last = now;
         between
     }
@@ -134,6 +144,11 @@ impl Watch {
     /// Streams that a replica takes.
     pub fn streams(&self) -> Option<u64> {
         self.last.iter().filter_map(|metrics| metrics.streams).min()
+    }
+
+    /// Whether a replica counts from where its handlers begin.
+    pub fn handler_clocks(&self) -> bool {
+        self.first.iter().any(|metrics| metrics.handlers)
     }
 
     async fn read(&self) -> Result<Vec<Metrics>, String> {

@@ -107,11 +107,7 @@ fn target(record: &CapacityRecord) -> Value {
         }
         None => facts.push(("Address", "none: only stored runs were read".to_owned())),
     }
-    let replicas = match record.replicas {
-        0 => "not known".to_owned(),
-        known => known.to_string(),
-    };
-    facts.push(("Replicas", replicas));
+    facts.push(("Replicas", words::replicas(record)));
     facts.push(("Objective", words::objective(record).join("; ")));
     if let Some(leg) = record.leg {
         facts.push(("Protocol", leg.title().to_owned()));

@@ -32,7 +32,8 @@ pub fn render(record: &CapacityRecord) -> String {
         .as_ref()
         .map_or_else(|| "stored runs".to_owned(), |target| code(&target.address));
     page.push_str(&format!(
-        "{target} · {} · {}\n\n",
+        "{target} · replicas: {} · {} · {}\n\n",
+        words::replicas(record),
         words::objective(record).join("; "),
         text::duration(record.elapsed_ms)
     ));

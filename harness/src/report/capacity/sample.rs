@@ -53,6 +53,8 @@ pub fn found() -> CapacityRecord {
         cold_start_s: Some(1.4),
         drain_s: Some(2.2),
         skew: 1.0,
+        sharing: None,
+        ceiling: None,
         from: vec!["reports/runs/2026-11-27-capacity".into()],
     };
     CapacityRecord {
@@ -240,6 +242,7 @@ fn stage(phase: Phase, rate: f64, p99_ms: u64, judged: StageJudged) -> StageReco
         server_cpus: Some(0.5),
         server_memory: Some(96 << 20),
         server_s: None,
+        database_s: None,
         generator_busy: 0.12,
         judged,
     }

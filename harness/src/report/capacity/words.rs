@@ -42,10 +42,16 @@ pub fn per_second(rate: f64) -> String {
     format!("{} requests a second", text::rate(rate))
 }
 
-/// `142 to 151 requests a second`, or `at least 142 requests a second`.
+/// `142 to 151 requests a second (95 % interval)`, or `at least 142 requests a second`.
 pub fn bracket(bracket: &Bracket) -> String {
     match bracket.high {
-        Some(high) => format!("{} to {}", text::rate(bracket.low), per_second(high)),
+        Some(high) => {
+            let kind = match bracket.confidence {
+                0.0 => "between two rates that were tried".to_owned(),
+                share => format!("{:.0} % interval", share * 100.0),
+            };
+            format!("{} to {} ({kind})", text::rate(bracket.low), per_second(high))
+        }
         None => format!("at least {}", per_second(bracket.low)),
     }
 }
@@ -163,31 +169,63 @@ pub fn planned(told: &Recommendation) -> String {
         ..=1.0 => String::new(),
         burst => format!(", jumps to {} times as many", text::tick(burst)),
     };
+    let among = match told.measured.sharing.map_or(0.0, |sharing| sharing.sigma()) {
+        ..=0.0 => String::new(),
+        _ => format!(" of {}", told.limits.max),
+    };
     format!(
-        "For {} at the peak{base}{burst}, with {} of what a replica sustains: {} each.",
+        "For {} at the peak{base}{burst}, with {} of what a replica sustains: {} each{among}.",
         per_second(ask.peak),
         text::percent(ask.headroom),
         text::rate(told.planned)
     )
 }
 
-/// What one replica was found to sustain, and what limits it.
+/// How many are behind the target: `3`, or that nobody knows.
+pub fn replicas(record: &CapacityRecord) -> String {
+    match record.replicas {
+        0 => "not known".to_owned(),
+        known => known.to_string(),
+    }
+}
+
+/// What one replica was found to sustain, and what limits it; of several what they carry together, and each.
 pub fn replica(record: &CapacityRecord) -> String {
+    let among = |found: &Bracket| match (record.replicas, found.high) {
+        (1, _) => String::new(),
+        (0, _) => " by all replicas, however many there are".to_owned(),
+        (several, Some(high)) => format!(
+            " by {several} replicas together, {} to {} by each",
+            text::rate(found.low / f64::from(several)),
+            text::rate(high / f64::from(several))
+        ),
+        (several, None) => format!(
+            " by {several} replicas together, {} by each",
+            text::rate(found.low / f64::from(several))
+        ),
+    };
     match &record.bracket {
         Some(found) => format!(
-            "{}, limited by {}: {}",
+            "{}{}, limited by {}: {}",
             bracket(found),
+            among(found),
             words::fit(&found.limit),
             words::reason(&found.because)
         ),
         None => match &record.measured {
             Some(found) => {
+                // What the busiest carried, its skew taken off.
+                let mean = |rate: f64| text::rate(rate / found.skew.max(1.0));
                 let to = found
                     .failed
-                    .map_or_else(String::new, |failed| format!(" to {}", text::rate(failed)));
+                    .map_or_else(String::new, |failed| format!(" to {}", mean(failed)));
+                let among = match found.sharing.map_or(1, |sharing| sharing.at) {
+                    0 | 1 => String::new(),
+                    several => format!(" by each of {several}"),
+                };
                 format!(
-                    "{}{to} requests a second, limited by {}",
-                    text::rate(found.passed),
+                    "{}{to} requests a second{among}, limited by {}",
+                    mean(found.passed),
                     words::fit(&found.limit)
                 )
             }
@@ -307,8 +345,15 @@ pub fn simulated(advice: &Advice) -> String {
     let replica = advice.outcomes.first().map(|outcome| outcome.deployment.replica);
     let given = replica.map_or_else(String::new, |replica| {
         format!(
-            " A replica serves {} and starts in {}; a caller gives up after {}.",
+            " A replica serves {}{} and starts in {}; a caller gives up after {}.",
             per_second(replica.rate),
+            match replica.sharing.filter(|sharing| sharing.sigma() > 0.0) {
+                Some(sharing) => format!(
+                    " where there are {}, more where they are fewer and less where they are more,",
+                    sharing.at
+                ),
+                None => String::new(),
+            },
             seconds(Some(replica.start_s)),
             seconds(Some(replica.patience_s))
         )

@@ -7,7 +7,7 @@ use crate::{
     load::record::LoadTarget,
     report::{
         capacity::words,
-        escape::visible,
+        escape::{log_line, visible},
         failure::Layout,
         line::{Line, Tone},
         load::sides,
@@ -20,23 +20,19 @@ const LAYOUT: Layout = Layout { width: 120, wrap: true };
 
 /// Before the first stage.
 pub fn begin(target: &LoadTarget, workload: &str, limits: &[String]) -> String {
-    format!(
-        "capacity of {}: {}\nobjective: {}\n",
-        visible(&target.address),
-        visible(workload),
-        limits.join(", ")
-    )
+    let head = format!("capacity of {}: {}", visible(&target.address), visible(workload));
+    format!("{}\nobjective: {}\n", log_line(&head), limits.join(", "))
 }
 
 /// One stage.
 pub fn stage(stage: &StageRecord) -> String {
-    line(stage).plain() + "\n"
+    line(stage).shown(false) + "\n"
 }
 
 /// The answer; `folder` is the run's.
 pub fn summary(record: &CapacityRecord, folder: &str) -> String {
     let lines = summary::lines(record, Some(folder), LAYOUT);
-    lines.iter().map(|line| line.plain() + "\n").collect()
+    lines.iter().map(|line| line.shown(false) + "\n").collect()
 }
 
 /// `bisect       141 req/s       141/s  p50 31.0 ms  p99 188 ms  passed`.
@@ -86,5 +82,17 @@ mod tests {
         record.verdict.sentence.push('\u{1b}');
         let text = summary(&record, "reports/runs/\u{1b}[2J") + &record.stages.iter().map(stage).collect::<String>();
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+    }
+
+    /// A runner takes such lines for commands.
+    #[test]
+    fn a_hostile_record_does_not_command_the_runner() {
+        let mut record = sample::found();
+        record.verdict.sentence = "##vso[task.complete result=Succeeded]".to_owned();
+        record.caveats[0].text = "##[error]x".to_owned();
+        let mut target = record.target.clone().expect("the sample has one");
+        target.address = "##vso[task.setvariable]x".to_owned();
+        let text = begin(&target, "##[section]", &[]) + &summary(&record, "x");
+        assert!(!text.contains("##vso[") && !text.contains("##["), "{text}");
     }
 }

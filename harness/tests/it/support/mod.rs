@@ -29,6 +29,20 @@ pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// A folder of the project holds exactly these files of a stored run; `STOCKTAKE_BLESS` writes them, `script` makes a new run.
+pub fn renders_to(folder: &str, files: Vec<(&'static str, Vec<u8>)>, script: &str) {
+    for (name, bytes) in files {
+        let file = root().join(folder).join(name);
+        if std::env::var_os("STOCKTAKE_BLESS").is_some() {
+            std::fs::write(&file, &bytes).unwrap();
+        }
+        assert!(
+            std::fs::read(&file).unwrap() == bytes,
+            "{folder}/{name} is not what run.json gives: render it again with STOCKTAKE_BLESS=1 cargo test, or make a new run with {script}"
+        );
+    }
+}
+
 /// Polls for a state that another process reaches; fails after a minute.
 pub fn until(mut state: impl FnMut() -> bool) {
     let began = Instant::now();

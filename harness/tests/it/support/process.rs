@@ -4,7 +4,10 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -36,6 +39,8 @@ impl Ended {
 pub struct Server {
     /// `127.0.0.1:PORT`.
     pub address: String,
+    /// Those that it names later.
+    others: Mutex<Receiver<String>>,
     child: Child,
     stderr: Option<JoinHandle<String>>,
 }
@@ -46,7 +51,7 @@ impl Server {
         let mut child = spawn(command);
         let stdout = child.stdout.take().unwrap();
         let stderr = read_all(child.stderr.take().unwrap());
-        let (told, address) = channel();
+        let (told, others) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Some(found) = address_in(&line) {
@@ -54,9 +59,10 @@ impl Server {
                 }
             }
         });
-        let address = address.recv_timeout(START);
+        let address = others.recv_timeout(START);
         let mut server = Server {
             address: String::new(),
+            others: Mutex::new(others),
             child,
             stderr: Some(stderr),
         };
@@ -65,6 +71,11 @@ impl Server {
             Err(_) => panic!("{command:?} named no address:\n{}", server.kill()),
         }
         server
+    }
+
+    /// The next address that it names on its stdout.
+    pub fn another(&self) -> String {
+        self.others.lock().unwrap().recv_timeout(START).unwrap()
     }
 
     /// Its process id.

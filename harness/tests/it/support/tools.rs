@@ -42,6 +42,21 @@ pub fn chromium(test: &str) -> Option<PathBuf> {
     needed(test, "chromium", found)
 }
 
+/// The folder of PostgreSQL's programs.
+pub fn postgres(test: &str) -> Option<PathBuf> {
+    let of_debian = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+        let mut folders: Vec<_> = versions
+            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+            .collect();
+        folders.sort();
+        folders.into_iter().rfind(|folder| folder.join("postgres").exists())
+    };
+    let on_path = || on_path("postgres").and_then(|server| server.parent().map(Path::to_owned));
+    let found = given("STOCKTAKE_TEST_POSTGRES").or_else(of_debian).or_else(on_path);
+    needed(test, "PostgreSQL", found)
+}
+
 /// The published post that the service comes from.
 pub fn post(test: &str) -> Option<PathBuf> {
     let folder = given("STOCKTAKE_TEST_SEED").unwrap_or_else(|| root().join("../shared/seed"));

@@ -29,8 +29,15 @@ pub(super) fn lines(record: &CapacityRecord, folder: Option<&str>, layout: Layou
     {
         lines.push(Line::of(Tone::Faint, format!("  {name:<42}")).with(Tone::Plain, value));
     }
-    if let Some(law) = record.scalability.as_ref().and_then(|of| of.fit.as_ref()) {
-        paragraph("  ", Tone::Plain, &figures::says(law), layout, &mut lines);
+    if let Some(of) = &record.scalability {
+        let says = of.fit.as_ref().map(figures::says);
+        let note = of
+            .note
+            .as_ref()
+            .map(|note| format!("Scalability law: {}", visible(note)));
+        for line in [says, note].into_iter().flatten() {
+            paragraph("  ", Tone::Plain, &line, layout, &mut lines);
+        }
     }
     if let Some(prediction) = &record.prediction {
         paragraph("  ", Tone::Plain, &prediction.sentence, layout, &mut lines);
@@ -51,6 +58,7 @@ pub(super) fn lines(record: &CapacityRecord, folder: Option<&str>, layout: Layou
     if let Some(target) = &record.target {
         lines.push(row("target", &text::cap(&visible(&target.address), 500)));
     }
+    lines.push(row("replicas", &words::replicas(record)));
     lines.push(row("wanted", &words::objective(record).join("; ")));
     if !record.residue.is_empty() {
         let n = text::plural(record.residue.len() as u64, "item stays", "items stay");
