@@ -198,14 +198,18 @@ fn unmeasured(ground: &Ground<'_>, max: u32) -> Option<(String, &'static str)> {
             "`stocktake capacity` with another number of replicas, then both by --from RUN1,RUN2 with the same question",
         )),
         Some(loss) if loss.most > 0.0 || !far.is_empty() => {
-            let all = f64::from(max) * ground.limit_of(ground.measured.passed);
+            let carried = ground.carried(max);
+            let worst = f64::from(max) * ground.limit_of(ground.measured.passed) * sharing.at_worst().share(max);
+            let least = if worst < carried {
+                format!(", and by the brackets it may be as little as {}", rate(worst))
+            } else {
+                String::new()
+            };
             Some((
                 format!(
-                    "no more than {} replicas were measured: that {max} carry {} requests a second is computed{far}, and by the brackets it \
-                     may be as little as {}",
+                    "no more than {} replicas were measured: that {max} carry {} requests a second is computed{far}{least}",
                     sharing.most,
-                    rate(ground.carried(max)),
-                    rate(all * sharing.at_worst().share(max))
+                    rate(carried)
                 ),
                 "`stocktake capacity` with more replicas, and longer by --confirm, then all runs by --from with the same question",
             ))
