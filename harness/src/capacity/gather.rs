@@ -144,7 +144,7 @@ pub fn gather(
     match &mut measured {
         Some(measured) => {
             // A replica's share of a load run is the mean, what passed is the busiest's.
-            let mean = measured.passed / measured.skew.max(1.0);
+            let mean = measured.mean(measured.passed);
             // Of several numbers of replicas nobody said which was behind the load run.
             let known = told.is_some() || brackets.iter().all(|(n, ..)| *n == replicas);
             let missed = |rate: &&Rated<'_>| known && !rate.held && rate.rate / behind < mean;
@@ -250,7 +250,7 @@ fn objective_of(
 fn least(capacity: &[(&str, &CapacityRecord)]) -> Option<(u32, f64)> {
     let each = capacity.iter().filter_map(|(_, record)| {
         let measured = record.measured.as_ref()?;
-        Some((record.replicas, measured.passed / measured.skew.max(1.0)))
+        Some((record.replicas, measured.mean(measured.passed)))
     });
     each.min_by(|a, b| a.1.total_cmp(&b.1))
 }
@@ -271,16 +271,16 @@ fn shared(measured: &Measured, sharing: &Sharing, brackets: &[(u32, f64, f64)]) 
     let remedy =
         "find what they share (a database, a lock, a cache, the edge): more of it helps where more replicas do not"
             .to_owned();
-    let fewest = brackets.iter().min_by_key(|(n, ..)| *n)?;
-    let most = brackets.iter().max_by_key(|(n, ..)| *n)?;
-    if most.2 < fewest.1 {
+    let fewest = brackets.iter().min_by_key(|(n, ..)| *n);
+    let most = brackets.iter().max_by_key(|(n, ..)| *n);
+    if let Some((fewest, most)) = fewest.zip(most).filter(|(fewest, most)| most.2 < fewest.1) {
         let text = format!(
             "more replicas carry less: {} carry {:.0}/s at most, {} carry {:.0}/s at least",
             most.0, most.2, fewest.0, fewest.1
         );
         return Some(Caveat { text, remedy });
     }
-    let each = measured.passed / measured.skew.max(1.0);
+    let each = measured.mean(measured.passed);
     let alone = each * sharing.share(1);
     Some(Caveat {
         text: format!(
@@ -304,9 +304,8 @@ fn contract(path: &str, record: &RunRecord) -> Option<Caveat> {
 /// Of two runs of one number of replicas the one where each carries less, with the higher of the rates that failed. A rate is that of the
 /// busiest replica, so the skew is taken off before they are compared.
 fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Measured {
-    let mean = |of: &Measured, rate: f64| rate / of.skew.max(1.0);
-    let passed = |of: &Measured| mean(of, of.passed);
-    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| mean(a, failed) < passed(b));
+    let passed = |of: &Measured| of.mean(of.passed);
+    let apart = |a: &Measured, b: &Measured| a.failed.is_some_and(|failed| a.mean(failed) < passed(b));
     if apart(&known, &found) || apart(&found, &known) {
         caveats.push(Caveat {
             text: format!(
@@ -323,7 +322,7 @@ fn cautious(known: Measured, found: Measured, caveats: &mut Vec<Caveat>) -> Meas
         (known, found)
     };
     low.failed = match (low.failed, high.failed) {
-        (Some(a), Some(b)) => Some(a.max(mean(&high, b) * low.skew.max(1.0))),
+        (Some(a), Some(b)) => Some(a.max(high.mean(b) * low.skew.max(1.0))),
         _ => None,
     };
     low.ceiling = match (low.ceiling, high.ceiling) {

@@ -112,6 +112,13 @@ pub struct Measured {
     pub from: Vec<String>,
 }
 
+impl Measured {
+    /// A rate of the busiest replica as the mean of all: its skew taken off.
+    pub fn mean(&self, rate: f64) -> f64 {
+        rate / self.skew.max(1.0)
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -21,6 +21,8 @@ mod size;
 mod traffic;
 mod warnings;
 
+pub use size::of_cpu;
+
 pub use ask::{Ask, Bounds, Connections, Current};
 pub use lines::{CALIBRATION_CONCURRENCY, Calibration, CalibrationRun};
 pub use traffic::lost;
@@ -237,7 +239,7 @@ struct Ground<'a> {
 impl Ground<'_> {
     /// What a replica at its limit serves, the skew taken off.
     fn limit_of(&self, rate: f64) -> f64 {
-        rate / self.measured.skew.max(1.0)
+        self.measured.mean(rate)
     }
 
     /// What a replica is planned with.
@@ -340,7 +342,7 @@ pub fn recommend(measured: &Measured, ask: &Ask, prices: &Prices) -> Result<Reco
 pub fn replica(measured: &Measured, ask: &Ask) -> Replica {
     let seconds = measured.in_flight / measured.passed;
     Replica {
-        rate: measured.passed / measured.skew.max(1.0),
+        rate: measured.mean(measured.passed),
         sharing: measured.sharing,
         ceiling: measured.ceiling,
         seconds: if seconds.is_finite() && seconds > 0.0 {

@@ -173,18 +173,17 @@ fn workload(keys: &str) -> tempfile::NamedTempFile {
     file
 }
 
+/// The options of a workload in so many rounds of such a length.
+fn rounds<'a>(file: &'a tempfile::NamedTempFile, rounds: &'a str, duration: &'a str) -> [&'a str; 6] {
+    let path = file.path().to_str().unwrap();
+    ["--workload", path, "--rounds", rounds, "--duration", duration]
+}
+
 #[test]
 fn an_objective_fails_the_run_and_too_few_samples_do_not_pass_it() {
     let slow = serve(&["--simulate", "slow=30ms"]);
     let file = workload("arrivals: { constant: 100 }\nlegs: [grpc, rest-h1]\nobjective: { p50: 20ms, errors: 1% }");
-    let arguments = [
-        "--workload",
-        file.path().to_str().unwrap(),
-        "--rounds",
-        "2",
-        "--duration",
-        "500ms",
-    ];
+    let arguments = rounds(&file, "2", "500ms");
     let run = load(&[&[slow.address.as_str()], &arguments[..]].concat());
     let record = run.expect(1);
     assert!(
@@ -195,14 +194,7 @@ fn an_objective_fails_the_run_and_too_few_samples_do_not_pass_it() {
 
     // A p99 needs a thousand samples.
     let file = workload("arrivals: { constant: 100 }\nlegs: [grpc]\nobjective: { p99: 10s }");
-    let arguments = [
-        "--workload",
-        file.path().to_str().unwrap(),
-        "--rounds",
-        "2",
-        "--duration",
-        "200ms",
-    ];
+    let arguments = rounds(&file, "2", "200ms");
     let record = load(&arguments).expect(4);
     assert!(
         record.verdict.sentence.contains("too few samples"),
@@ -215,14 +207,7 @@ fn an_objective_fails_the_run_and_too_few_samples_do_not_pass_it() {
 fn a_new_target_that_is_slower_fails_against_the_old_one_and_itself_does_not() {
     let (old, new) = (serve(&["--simulate", "slow=10ms"]), serve(&["--simulate", "slow=25ms"]));
     let file = workload("arrivals: { in_flight: 4 }\nlegs: [grpc]");
-    let arguments = [
-        "--workload",
-        file.path().to_str().unwrap(),
-        "--rounds",
-        "10",
-        "--duration",
-        "200ms",
-    ];
+    let arguments = rounds(&file, "10", "200ms");
     let against = |new: &Server, old: &Server| {
         load(
             &[
@@ -275,14 +260,7 @@ fn failures_end_the_run_and_are_no_speed() {
         text.replace("request: {", "timeout: 100ms\n    request: {"),
     )
     .unwrap();
-    let arguments = [
-        "--workload",
-        file.path().to_str().unwrap(),
-        "--rounds",
-        "3",
-        "--duration",
-        "300ms",
-    ];
+    let arguments = rounds(&file, "3", "300ms");
     let run = load(&[&[slow.address.as_str()], &arguments[..]].concat());
     let record = run.expect(3);
     assert!(

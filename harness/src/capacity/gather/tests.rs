@@ -163,6 +163,11 @@ fn where_replicas_share_something_each_of_more_counts() {
         .measured;
     let read = gather(&[("3", Run::Capacity(&again))], None, None).unwrap();
     assert_eq!(read.measured.unwrap().sharing, Some(sharing));
+    assert!(
+        read.caveats[0].text.starts_with("replicas share something"),
+        "{:?}",
+        read.caveats
+    );
 
     // What is not evident is not told.
     let two = capacity(2, 285.0, 300.0);

@@ -33,6 +33,14 @@ struct Need {
     because: String,
 }
 
+/// The replica of the Consumption plan with so many processors; `None`: it has none that large.
+pub fn of_cpu(cpu: f64) -> Option<Size> {
+    (cpu <= LARGEST).then_some(Size {
+        cpu,
+        memory: cpu * MEMORY,
+    })
+}
+
 /// The size to set: what was measured, unless memory or CPU time ask for more; without either nothing.
 pub(super) fn size(ground: &Ground<'_>) -> (Option<Size>, Vec<Number>) {
     let needs: Vec<Need> = [memory(ground), cpu(ground)].into_iter().flatten().collect();

@@ -7,7 +7,7 @@ use stocktake::{
         advise::{self, Play},
         measured::Measured,
         prices::{Prices, Size},
-        recommend::{Advice, Ask, Bounds, Connections, Current, RecommendError},
+        recommend::{Advice, Ask, Bounds, Connections, Current, RecommendError, of_cpu},
         scaler::{DEFAULT_CONCURRENCY, Limits},
         traffic::{Profile, Spec},
     },
@@ -130,14 +130,10 @@ fn size(args: &CapacityArgs) -> Result<Option<Size>, Refusal> {
         (None, Some(_)) => Err(Refusal::input(
             "--memory is the GiB of a replica: give its processors too, with --cpu",
         )),
-        // As the Consumption plan has it.
-        (Some(cpu), None) if cpu <= LARGEST => Ok(Some(Size { cpu, memory: 2.0 * cpu })),
-        (_, None) => Ok(None),
+        (Some(cpu), None) => Ok(of_cpu(cpu)),
+        (None, None) => Ok(None),
     }
 }
-
-/// Processors of the largest replica of that plan.
-const LARGEST: f64 = 4.0;
 
 /// An option that says nothing without a peak.
 fn needless(of: &QuestionArgs) -> Option<&'static str> {

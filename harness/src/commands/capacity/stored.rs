@@ -77,10 +77,10 @@ pub fn stored(args: &CapacityArgs, question: &Question) -> Result<Exit, Refusal>
                     several => format!("each of {several} replicas sustains"),
                 },
                 // What the busiest carried, its skew taken off.
-                numbers::per_second(measured.passed / measured.skew.max(1.0)),
+                numbers::per_second(measured.mean(measured.passed)),
                 measured
                     .failed
-                    .map(|failed| format!(" to {}", numbers::per_second(failed / measured.skew.max(1.0))))
+                    .map(|failed| format!(" to {}", numbers::per_second(measured.mean(failed))))
                     .unwrap_or_default(),
                 measured.from.len(),
                 if measured.from.len() == 1 { "run" } else { "runs" }

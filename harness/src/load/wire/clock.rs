@@ -104,42 +104,34 @@ impl Timer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_timer_wakes_between_milliseconds() {
+    /// The shortest of many waits for an instant so many nanoseconds away, no longer than `most` at a time.
+    fn shortest(away: u64, most: Duration) -> u64 {
         let mut poll = mio::Poll::new().unwrap();
         let mut events = mio::Events::with_capacity(1);
         let mut timer = Timer::new(poll.registry(), mio::Token(7)).unwrap();
         let clock = Clock(Instant::now());
-        let mut shortest = u64::MAX;
-        for _ in 0..20 {
+        let waits = (0..20).map(|_| {
             let begin = clock.now();
-            let at = begin + 300_000;
+            let at = begin + away;
             while clock.now() < at {
-                let most = timer.wait(at, clock.now(), Duration::from_secs(5)).unwrap();
+                let most = timer.wait(at, clock.now(), most).unwrap();
                 poll.poll(&mut events, Some(most)).unwrap();
             }
-            shortest = shortest.min(clock.now() - begin);
-        }
+            clock.now() - begin
+        });
+        waits.min().unwrap()
+    }
+
+    #[test]
+    fn the_timer_wakes_between_milliseconds() {
+        let shortest = shortest(300_000, Duration::from_secs(5));
         // A wait in whole milliseconds would take one at least, each time.
         assert!((300_000..1_000_000).contains(&shortest), "{shortest} ns");
     }
 
     #[test]
     fn an_instant_right_behind_the_longest_wait_is_kept() {
-        let mut poll = mio::Poll::new().unwrap();
-        let mut events = mio::Events::with_capacity(1);
-        let mut timer = Timer::new(poll.registry(), mio::Token(7)).unwrap();
-        let clock = Clock(Instant::now());
-        let mut shortest = u64::MAX;
-        for _ in 0..20 {
-            let begin = clock.now();
-            let at = begin + 1_150_000;
-            while clock.now() < at {
-                let most = timer.wait(at, clock.now(), Duration::from_micros(1_100)).unwrap();
-                poll.poll(&mut events, Some(most)).unwrap();
-            }
-            shortest = shortest.min(clock.now() - begin);
-        }
+        let shortest = shortest(1_150_000, Duration::from_micros(1_100));
         // The longest wait alone, in whole milliseconds, would take two.
         assert!((1_150_000..1_900_000).contains(&shortest), "{shortest} ns");
     }

@@ -215,7 +215,7 @@ pub fn replica(record: &CapacityRecord) -> String {
         None => match &record.measured {
             Some(found) => {
                 // What the busiest carried, its skew taken off.
-                let mean = |rate: f64| text::rate(rate / found.skew.max(1.0));
+                let mean = |rate: f64| text::rate(found.mean(rate));
                 let to = found
                     .failed
                     .map_or_else(String::new, |failed| format!(" to {}", mean(failed)));
